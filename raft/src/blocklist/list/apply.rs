@@ -1,0 +1,125 @@
+//! Applying a batch: each command once, in order, whatever is sent again. No clock, no chance, no settings of
+//! one node: the same batches give the same list everywhere.
+
+use std::collections::BTreeSet;
+
+use super::{Applied, List};
+use crate::blocklist::account::Role;
+use crate::blocklist::command::{Actor, Batch, Command, Operation, Outcome, Refusal};
+use crate::blocklist::kind::Kind;
+use crate::blocklist::observable::Observable;
+use crate::blocklist::record::{OriginMark, RecordKey};
+
+/// The list while a batch is applied to it, and the keys touched so far.
+pub(super) struct Applying<'a> {
+    pub(super) list: &'a mut List,
+    pub(super) index: u64,
+    touched: BTreeSet<RecordKey>,
+}
+
+impl List {
+    /// Applies one batch at `index`. Total: a refusal is an outcome.
+    pub fn apply(&mut self, index: u64, batch: &Batch) -> Applied {
+        let Some(last) = self.last_sequence(batch) else {
+            return Applied { rejected: true, ..Applied::default() };
+        };
+        let mut applying = Applying { list: self, index, touched: BTreeSet::new() };
+        let mut outcomes = Vec::with_capacity(batch.commands.len());
+        let mut reached = last;
+        for (command, offset) in batch.commands.iter().zip(0..) {
+            let sequence = batch.first_sequence.saturating_add(offset);
+            if sequence <= reached {
+                outcomes.push(None);
+            } else {
+                outcomes.push(Some(applying.run(command)));
+                reached = sequence;
+            }
+        }
+        if reached > last {
+            let mark = OriginMark { incarnation: batch.origin.incarnation, sequence: reached };
+            applying.list.put_origin(batch.origin.node, mark);
+            applying.touch(RecordKey::Origin(batch.origin.node));
+        }
+        let touched = applying.touched;
+        let values = touched.iter().filter_map(|key| match key {
+            RecordKey::Entry(value) => Some(value.clone()),
+            _ => None,
+        });
+        self.recent.note(index, values.collect());
+        let changes = touched.into_iter().map(|key| self.change(key)).collect();
+        Applied { outcomes, rejected: false, changes }
+    }
+
+    /// The last sequence applied of the outbox that this batch is from; `None` when the batch must not be
+    /// applied: it is of an outbox that was given up, or commands before it are missing.
+    fn last_sequence(&self, batch: &Batch) -> Option<u64> {
+        let mark = self.origin(batch.origin.node);
+        let known = mark.map_or(0, |mark| mark.incarnation);
+        let last = match mark {
+            Some(mark) if mark.incarnation == batch.origin.incarnation => mark.sequence,
+            Some(_) if batch.origin.incarnation < known => return None,
+            // A new outbox is applied from its first command or not at all.
+            _ if batch.first_sequence != 1 => return None,
+            _ => 0,
+        };
+        (batch.first_sequence <= last.saturating_add(1)).then_some(last)
+    }
+}
+
+impl Applying<'_> {
+    fn run(&mut self, command: &Command) -> Outcome {
+        let Command { time, actor, operation } = command;
+        let result = match operation {
+            Operation::Add(reports) => self.add(*time, actor, reports),
+            Operation::Delete(values) => self.delete(actor, values),
+            Operation::CreateAccount { username, password_hash, role } => {
+                self.create_account(*time, actor, username, password_hash, *role)
+            }
+            Operation::UpdateAccount { username, password_hash, role } => {
+                self.update_account(actor, username, password_hash.as_ref(), *role)
+            }
+            Operation::DeleteAccount(username) => self.delete_account(actor, username),
+            Operation::PutToken { username, token } => self.put_token(actor, username, token),
+            Operation::DeleteToken { username, name } => self.delete_token(actor, username, name),
+            Operation::Found { cluster_id, peer_secret } => self.found(*cluster_id, *peer_secret),
+            Operation::AllocateNode { join_key } => self.allocate_node(*join_key),
+            Operation::Expire => self.expire(*time, actor),
+            Operation::Sight(reports) => self.sight(*time, actor, reports),
+            Operation::Patch(patch) => self.patch(actor, patch),
+            Operation::AllowAdd(allows) => self.allow_add(*time, actor, allows),
+            Operation::AllowDelete(values) => self.allow_delete(actor, values),
+            Operation::PutSettings(settings) => self.put_settings(actor, settings),
+            Operation::PutNodeAddresses { node, addresses } => {
+                self.put_node_addresses(actor, *node, addresses)
+            }
+        };
+        result.unwrap_or_else(Outcome::Refused)
+    }
+
+    pub(super) fn touch(&mut self, key: RecordKey) {
+        self.touched.insert(key);
+    }
+
+    /// Notes that exports of this kind may be other ones now.
+    pub(super) fn touch_kind(&mut self, kind: Kind) {
+        self.list.last_changed[kind as usize] = self.index;
+        self.touch(RecordKey::LastChanged(kind));
+    }
+
+    /// Notes that the entry of this observable is new, other or gone.
+    pub(super) fn touch_entry(&mut self, value: &Observable) {
+        self.touch_kind(value.kind());
+        self.touch(RecordKey::Entry(value.clone()));
+    }
+}
+
+/// The cluster itself and the registration token act without an account, and may do what an admin may.
+pub(super) fn check_admin(actor: &Actor, what: &str) -> Result<(), Refusal> {
+    let allowed = actor.account.is_empty() || actor.role == Role::Admin;
+    if allowed { Ok(()) } else { Err(forbidden(actor, what)) }
+}
+
+/// The refusal of an actor whose role is too weak.
+pub(super) fn forbidden(actor: &Actor, what: &str) -> Refusal {
+    Refusal::Forbidden(format!("the role `{}` may not {what}", actor.role))
+}

@@ -1,0 +1,62 @@
+//! Expiry: the leader proposes it, so that every node drops an entry at the same index.
+
+use std::sync::Arc;
+
+use super::List;
+use super::apply::{Applying, check_admin};
+use crate::blocklist::command::{Actor, EXPIRED_MAX, Outcome, Refusal};
+use crate::blocklist::entry::Entry;
+use crate::blocklist::observable::Observable;
+use crate::blocklist::timestamp::Timestamp;
+
+impl List {
+    /// When the next entry leaves the list; `None` when all of them stay. At this moment the leader proposes
+    /// `Operation::Expire`.
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.by_expiry.get_min().map(|(moment, _)| *moment)
+    }
+
+    /// Keeps the order of expiry while an entry of this value comes, changes or goes.
+    pub(super) fn move_expiry(
+        &mut self,
+        value: &Observable,
+        before: Option<Timestamp>,
+        after: Option<Timestamp>,
+    ) {
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            self.by_expiry.remove(&(before, value.clone()));
+        }
+        if let Some(after) = after {
+            self.by_expiry.insert((after, value.clone()));
+        }
+    }
+}
+
+impl Applying<'_> {
+    /// Drops what is due at the command's time, the earliest first, up to `EXPIRED_MAX` entries.
+    pub(super) fn expire(&mut self, time: Timestamp, actor: &Actor) -> Result<Outcome, Refusal> {
+        check_admin(actor, "expire entries")?;
+        let due = |(moment, _): &&(Timestamp, Observable)| *moment <= time;
+        let order = self.list.by_expiry.iter().take_while(due).take(EXPIRED_MAX);
+        let values: Vec<Observable> = order.map(|(_, value)| value.clone()).collect();
+        for value in &values {
+            self.drop_entry(value);
+        }
+        Ok(Outcome::Expired(values.len() as u64))
+    }
+
+    /// Changes a listed entry in place.
+    pub(super) fn change_entry(&mut self, value: &Observable, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.list.entries.get_mut(value) else { return };
+        let before = entry.expires;
+        let entry = Arc::make_mut(entry);
+        change(entry);
+        entry.index = self.index;
+        let after = entry.expires;
+        self.list.move_expiry(value, before, after);
+        self.touch_entry(value);
+    }
+}

@@ -1,0 +1,111 @@
+//! The changes since an index, as exports see them: what to block from now on, and what no longer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::List;
+use super::apply::Applying;
+use super::exporting::Exported;
+use super::nesting::around;
+use crate::blocklist::entry::Entry;
+use crate::blocklist::kind::Kind;
+use crate::blocklist::observable::Observable;
+use crate::blocklist::record::RecordKey;
+
+/// What changed in the exports of a kind since an index. To take the removed ones out and put the added ones in
+/// brings an export of that index up to date.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feed<'a> {
+    /// What is listed and was touched since, also by a sighting, in export order.
+    pub added: Vec<Exported<'a>>,
+    /// What left the list since, in export order.
+    pub removed: Vec<Observable>,
+}
+
+/// The index asked for is older than what is kept: the whole list has to be taken again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("changes are kept since index {oldest}")]
+pub struct Gone {
+    /// The oldest index that can be asked for.
+    pub oldest: u64,
+}
+
+impl List {
+    /// What changed in the exports of this kind after `since`; the same on every node that has applied the same.
+    pub fn changes_since(&self, kind: Kind, since: u64) -> Result<Feed<'_>, Gone> {
+        let oldest = self.feed_floors[kind as usize];
+        if since < oldest {
+            return Err(Gone { oldest });
+        }
+        let mut added = BTreeMap::new();
+        for entry in self.touched_since(kind, since) {
+            added.extend(self.exported_as(&entry.value).into_iter().map(|value| (value, entry)));
+        }
+        let removed: BTreeSet<Observable> = self
+            .tombstones
+            .after(since)
+            .filter(|value| value.kind() == kind)
+            .flat_map(|value| self.exported_as(value))
+            .filter(|value| !added.contains_key(value) && !self.is_exported(value))
+            .collect();
+        let added = added.into_iter().map(|(value, entry)| Exported { value, entry }).collect();
+        Ok(Feed { added, removed: removed.into_iter().collect() })
+    }
+
+    /// The entries of a kind that were touched after an index, wide networks before those within them.
+    fn touched_since(&self, kind: Kind, since: u64) -> Vec<&Arc<Entry>> {
+        let newer = |entry: &&Arc<Entry>| entry.index > since;
+        match self.recent.after(since) {
+            Some(values) => {
+                let values: BTreeSet<&Observable> = values.filter(|value| value.kind() == kind).collect();
+                values.into_iter().filter_map(|value| self.get(value)).filter(newer).collect()
+            }
+            None => self.entries(kind).filter(newer).collect(),
+        }
+    }
+
+    /// Whether this very line is in an export, of its own entry or as a piece of a wider one.
+    fn is_exported(&self, value: &Observable) -> bool {
+        let own = self.get(value);
+        let wider = match value {
+            Observable::Ip(network) => Some(around(&self.entries, &self.widths, *network)),
+            _ => None,
+        };
+        let wider = wider.into_iter().flatten().map(|(_, entry)| entry);
+        own.into_iter().chain(wider).any(|entry| self.exported_as(&entry.value).contains(value))
+    }
+}
+
+impl Applying<'_> {
+    /// Takes an entry off the list and remembers that it was there.
+    pub(super) fn drop_entry(&mut self, value: &Observable) {
+        self.list.remove_entry(value);
+        self.touch_entry(value);
+        self.list.tombstones.put(value.clone(), self.index);
+        self.touch(RecordKey::Tombstone(value.clone()));
+        while let Some((index, oldest)) = self.list.tombstones.surplus() {
+            self.list.tombstones.remove(&oldest);
+            self.raise_floor(oldest.kind(), index);
+            self.touch(RecordKey::Tombstone(oldest));
+        }
+    }
+
+    /// Forgets that an observable was removed: it is listed again.
+    pub(super) fn unbury(&mut self, value: &Observable) {
+        if self.list.tombstones.remove(value) {
+            self.touch(RecordKey::Tombstone(value.clone()));
+        }
+    }
+
+    /// Notes that any entry of this kind may be exported otherwise now: followers take the whole list again.
+    pub(super) fn touch_holes(&mut self, kind: Kind) {
+        self.touch_kind(kind);
+        self.raise_floor(kind, self.index);
+    }
+
+    fn raise_floor(&mut self, kind: Kind, index: u64) {
+        let floor = &mut self.list.feed_floors[kind as usize];
+        *floor = index.max(*floor);
+        self.touch(RecordKey::FeedFloor(kind));
+    }
+}

@@ -1,0 +1,188 @@
+//! Putting records in and taking them out, with what is derived from them; nothing else touches the maps.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::List;
+use crate::blocklist::account::Account;
+use crate::blocklist::allow::Allow;
+use crate::blocklist::cluster_info::ClusterInfo;
+use crate::blocklist::entry::Entry;
+use crate::blocklist::kind::Kind;
+use crate::blocklist::observable::Observable;
+use crate::blocklist::record::{Change, OriginMark, Record, RecordKey};
+use crate::blocklist::settings::ClusterSettings;
+
+impl List {
+    /// Puts a stored record back; a list restored from all its records is the list.
+    pub fn restore(&mut self, record: Record) {
+        match record {
+            Record::Entry(entry) => {
+                self.recent.miss(entry.index);
+                let entry = self.with_shared_texts(entry);
+                self.put_entry(entry);
+            }
+            Record::Account(account) => self.put_account(account),
+            Record::Origin(node, mark) => self.put_origin(node, mark),
+            Record::Cluster(cluster) => self.cluster = Arc::new(cluster),
+            Record::LastChanged(kind, index) => {
+                self.recent.miss(index);
+                self.last_changed[kind as usize] = index;
+            }
+            Record::Allow(allow) => self.put_allow(allow),
+            Record::Tombstone(value, index) => self.tombstones.put(value, index),
+            Record::FeedFloor(kind, index) => self.feed_floors[kind as usize] = index,
+            Record::Growth(growth) => self.growth = Some(growth),
+            Record::Settings(settings) => self.settings = Arc::new(settings),
+            Record::NodeAddresses(node, addresses) => self.put_node_addresses(node, addresses),
+        }
+    }
+
+    /// The whole state as records, in key order: what a snapshot holds.
+    pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
+        let entries = self.entries.values().cloned().map(Record::Entry);
+        let accounts = self.accounts.values().cloned().map(Record::Account);
+        let origins = self.origins.iter().map(|(node, mark)| Record::Origin(*node, *mark));
+        let cluster = (*self.cluster != ClusterInfo::default())
+            .then(|| Record::Cluster(ClusterInfo::clone(&self.cluster)));
+        let changed = Kind::ALL.into_iter().filter_map(|kind| self.last_changed_record(kind));
+        let settings = self.settings_record();
+        let tombstones = self.tombstones.iter();
+        let tombstones = tombstones.map(|(value, index)| Record::Tombstone(value.clone(), index));
+        let floors = Kind::ALL.into_iter().filter_map(|kind| self.feed_floor_record(kind));
+        let allows = self.allows.values().cloned().map(Record::Allow);
+        let nodes = self.node_addresses.iter();
+        let nodes = nodes.map(|(node, addresses)| Record::NodeAddresses(*node, addresses.clone()));
+        entries
+            .chain(accounts)
+            .chain(origins)
+            .chain(cluster)
+            .chain(changed)
+            .chain(settings)
+            .chain(nodes)
+            .chain(allows)
+            .chain(tombstones)
+            .chain(floors)
+            .chain(self.growth.map(Record::Growth))
+    }
+
+    /// What became of a key that was touched.
+    pub(super) fn change(&self, key: RecordKey) -> Change {
+        let record = match &key {
+            RecordKey::Entry(value) => self.entries.get(value).cloned().map(Record::Entry),
+            RecordKey::Account(username) => self.accounts.get(username).cloned().map(Record::Account),
+            RecordKey::Origin(node) => self.origin(*node).map(|mark| Record::Origin(*node, mark)),
+            RecordKey::Cluster => Some(Record::Cluster(ClusterInfo::clone(&self.cluster))),
+            RecordKey::LastChanged(kind) => self.last_changed_record(*kind),
+            RecordKey::Allow(value) => self.allows.get(value).cloned().map(Record::Allow),
+            RecordKey::Tombstone(value) => {
+                let index = self.tombstones.get(value);
+                index.map(|index| Record::Tombstone(value.clone(), index))
+            }
+            RecordKey::FeedFloor(kind) => self.feed_floor_record(*kind),
+            RecordKey::Growth => self.growth.map(Record::Growth),
+            RecordKey::Settings => self.settings_record(),
+            RecordKey::NodeAddresses(node) => {
+                let addresses = self.node_addresses.get(node).cloned();
+                addresses.map(|addresses| Record::NodeAddresses(*node, addresses))
+            }
+        };
+        record.map_or(Change::Remove(key), Change::Put)
+    }
+
+    pub(super) fn put_entry(&mut self, entry: Arc<Entry>) {
+        let value = entry.value.clone();
+        let account = entry.account.clone();
+        let expires = entry.expires;
+        let before = self.entries.insert(value.clone(), entry);
+        self.move_expiry(&value, before.as_ref().and_then(|entry| entry.expires), expires);
+        if before.is_none() {
+            self.counts[value.kind() as usize] += 1;
+            *self.by_account.entry(account).or_insert(0) += 1;
+            if let Observable::Ip(network) = value {
+                self.widths.add(network.net());
+            }
+        }
+    }
+
+    pub(super) fn remove_entry(&mut self, value: &Observable) {
+        if let Some(entry) = self.entries.remove(value) {
+            self.move_expiry(value, entry.expires, None);
+            self.counts[value.kind() as usize] -= 1;
+            match self.count_by_account(&entry.account) {
+                0 | 1 => drop(self.by_account.remove(&entry.account)),
+                count => drop(self.by_account.insert(entry.account.clone(), count - 1)),
+            }
+            if let Observable::Ip(network) = value {
+                self.widths.remove(network.net());
+            }
+        }
+    }
+
+    pub(super) fn put_account(&mut self, account: Arc<Account>) {
+        self.remove_account(&account.username);
+        for token in &account.tokens {
+            self.tokens.insert(token.digest, account.username.clone());
+        }
+        self.accounts.insert(account.username.clone(), account);
+    }
+
+    pub(super) fn remove_account(&mut self, username: &str) {
+        let Some(account) = self.accounts.remove(username) else { return };
+        for token in &account.tokens {
+            self.tokens.remove(&token.digest);
+        }
+    }
+
+    pub(super) fn put_allow(&mut self, allow: Arc<Allow>) {
+        let value = allow.value.clone();
+        let known = self.allows.insert(value.clone(), allow);
+        if let (None, Observable::Ip(network)) = (known, value) {
+            self.allow_widths.add(network.net());
+        }
+    }
+
+    pub(super) fn remove_allow(&mut self, value: &Observable) {
+        if let (Some(_), Observable::Ip(network)) = (self.allows.remove(value), value) {
+            self.allow_widths.remove(network.net());
+        }
+    }
+
+    pub(super) fn put_origin(&mut self, node: u64, mark: OriginMark) {
+        self.origins.insert(node, mark);
+    }
+
+    pub(super) fn put_node_addresses(&mut self, node: u64, addresses: BTreeSet<IpAddr>) {
+        let nodes = Arc::make_mut(&mut self.node_addresses);
+        if addresses.is_empty() {
+            nodes.remove(&node);
+        } else {
+            nodes.insert(node, addresses);
+        }
+    }
+
+    fn settings_record(&self) -> Option<Record> {
+        let decided = *self.settings != ClusterSettings::default();
+        decided.then(|| Record::Settings(ClusterSettings::clone(&self.settings)))
+    }
+
+    fn feed_floor_record(&self, kind: Kind) -> Option<Record> {
+        let index = self.feed_floors[kind as usize];
+        (index > 0).then_some(Record::FeedFloor(kind, index))
+    }
+
+    fn last_changed_record(&self, kind: Kind) -> Option<Record> {
+        let index = self.last_changed(kind);
+        (index > 0).then_some(Record::LastChanged(kind, index))
+    }
+
+    fn with_shared_texts(&mut self, mut entry: Arc<Entry>) -> Arc<Entry> {
+        let inner = Arc::make_mut(&mut entry);
+        inner.source = self.interner.share(&inner.source);
+        inner.account = self.interner.share(&inner.account);
+        let comment = inner.comment.clone();
+        inner.sources.share_texts(&comment, |text| self.interner.share(text));
+        entry
+    }
+}

@@ -1,0 +1,179 @@
+//! Adding, sighting, deleting and withdrawing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::apply::{Applying, forbidden};
+use crate::blocklist::account::Role;
+use crate::blocklist::command::{
+    Actor, COMMENT_BYTES_MAX, Line, Outcome, Refusal, Report, SOURCE_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
+};
+use crate::blocklist::entry::Entry;
+use crate::blocklist::observable::Observable;
+use crate::blocklist::sources::Sources;
+use crate::blocklist::timestamp::Timestamp;
+
+/// A report with its texts cut to their limits and its moments settled.
+struct Settled {
+    time: Timestamp,
+    seen: Timestamp,
+    comment: Arc<str>,
+    source: Arc<str>,
+    account: Arc<str>,
+    ttl: Option<i64>,
+}
+
+impl Applying<'_> {
+    pub(super) fn add(
+        &mut self,
+        time: Timestamp,
+        actor: &Actor,
+        reports: &[Report],
+    ) -> Result<Outcome, Refusal> {
+        if actor.role < Role::Sensor {
+            return Err(forbidden(actor, "add to the list"));
+        }
+        let lines =
+            reports.iter().map(|report| self.add_one(time, actor, report).unwrap_or_else(Line::Refused));
+        Ok(Outcome::Lines(lines.collect()))
+    }
+
+    /// Counts sightings of what is listed, and lists nothing.
+    pub(super) fn sight(
+        &mut self,
+        time: Timestamp,
+        actor: &Actor,
+        reports: &[Report],
+    ) -> Result<Outcome, Refusal> {
+        if actor.role < Role::Sensor {
+            return Err(forbidden(actor, "report sightings"));
+        }
+        let lines = reports.iter().map(|report| {
+            let listed = self.listed(&report.value).map(|_| ());
+            listed.and_then(|()| self.add_one(time, actor, report)).unwrap_or_else(Line::Refused)
+        });
+        Ok(Outcome::Lines(lines.collect()))
+    }
+
+    pub(super) fn delete(&mut self, actor: &Actor, values: &[Observable]) -> Result<Outcome, Refusal> {
+        let delete_one = match actor.role {
+            Role::Reader => return Err(forbidden(actor, "delete from the list")),
+            Role::Sensor => Applying::withdraw_one,
+            Role::Analyst | Role::Admin => Applying::remove_one,
+        };
+        let lines = values.iter().map(|value| delete_one(self, actor, value).unwrap_or_else(Line::Refused));
+        Ok(Outcome::Lines(lines.collect()))
+    }
+
+    fn add_one(&mut self, time: Timestamp, actor: &Actor, report: &Report) -> Result<Line, Refusal> {
+        self.check(actor, &report.value)?;
+        let listed = self.list.get(&report.value).is_some();
+        if !listed {
+            self.check_room(time, actor)?;
+        }
+        let settled = self.settle(time, actor, report);
+        if listed {
+            self.change_entry(&report.value, |entry| count_sighting(entry, &settled, report));
+            return Ok(Line::Sighted);
+        }
+        self.list.put_entry(Arc::new(new_entry(&settled, report, self.index)));
+        self.touch_entry(&report.value);
+        self.unbury(&report.value);
+        Ok(Line::Added)
+    }
+
+    fn settle(&mut self, time: Timestamp, actor: &Actor, report: &Report) -> Settled {
+        let source = if report.source.is_empty() { &actor.address } else { &report.source };
+        Settled {
+            time,
+            seen: report.seen.map_or(time, |seen| seen.min(time)),
+            comment: cut(&report.comment, COMMENT_BYTES_MAX),
+            source: self.list.interner.share(&cut(source, SOURCE_BYTES_MAX)),
+            account: self.list.interner.share(&actor.account),
+            ttl: report.ttl.or_else(|| self.list.settings.default_ttl.get(&report.value.kind()).copied()),
+        }
+    }
+
+    fn remove_one(&mut self, _: &Actor, value: &Observable) -> Result<Line, Refusal> {
+        self.listed(value)?;
+        self.drop_entry(value);
+        Ok(Line::Deleted)
+    }
+
+    fn withdraw_one(&mut self, actor: &Actor, value: &Observable) -> Result<Line, Refusal> {
+        let mut entry = Entry::clone(self.listed(value)?);
+        if !entry.sources.withdraw(&actor.account) {
+            let (noun, account) = (value.kind().noun(), &actor.account);
+            return Err(Refusal::NotFound(format!("{noun} `{value}` was not reported by `{account}`")));
+        }
+        if entry.sources.is_empty() {
+            self.drop_entry(value);
+            return Ok(Line::Deleted);
+        }
+        self.touch_entry(value);
+        entry.index = self.index;
+        self.list.put_entry(Arc::new(entry));
+        Ok(Line::Withdrawn)
+    }
+
+    pub(super) fn listed(&self, value: &Observable) -> Result<&Arc<Entry>, Refusal> {
+        let noun = value.kind().noun();
+        self.list.get(value).ok_or_else(|| Refusal::NotFound(format!("{noun} `{value}` is not listed")))
+    }
+}
+
+fn new_entry(settled: &Settled, report: &Report, index: u64) -> Entry {
+    let mut entry = Entry {
+        value: report.value.clone(),
+        time_added: settled.time,
+        time_updated: settled.time,
+        sighting: 0,
+        comment: settled.comment.clone(),
+        source: settled.source.clone(),
+        account: settled.account.clone(),
+        expires: settled.ttl.and_then(|ttl| expiry(settled.time, ttl)),
+        tags: BTreeSet::new(),
+        sources: Sources::default(),
+        index,
+    };
+    note_report(&mut entry, settled, report);
+    entry
+}
+
+/// One more report of a listed entry. An old sighting that comes late counts, and moves no time back.
+fn count_sighting(entry: &mut Entry, settled: &Settled, report: &Report) {
+    entry.sighting = entry.sighting.saturating_add(1);
+    entry.time_updated = entry.time_updated.max(settled.seen);
+    if let Some(ttl) = settled.ttl {
+        entry.expires = match (entry.expires, expiry(settled.time, ttl)) {
+            (Some(old), Some(new)) => Some(old.max(new)),
+            _ => None,
+        };
+    }
+    note_report(entry, settled, report);
+}
+
+fn note_report(entry: &mut Entry, settled: &Settled, report: &Report) {
+    entry.sources.report(&settled.source, &settled.account, settled.seen, settled.comment.clone());
+    add_tags(entry, &report.tags);
+}
+
+/// Joins tags to those of an entry, up to the limit.
+pub(super) fn add_tags(entry: &mut Entry, tags: &BTreeSet<Arc<str>>) {
+    for tag in tags {
+        if entry.tags.len() >= TAGS_MAX {
+            break;
+        }
+        entry.tags.insert(cut(tag, TAG_BYTES_MAX));
+    }
+}
+
+/// When an add with this time to live expires; `None` is never.
+fn expiry(time: Timestamp, ttl: i64) -> Option<Timestamp> {
+    (ttl > 0).then(|| time.plus_seconds(ttl).min(Timestamp::MAX))
+}
+
+/// The longest start of a text that has at most so many bytes and ends at a character boundary.
+pub(super) fn cut(text: &Arc<str>, bytes_max: usize) -> Arc<str> {
+    if text.len() <= bytes_max { text.clone() } else { text[..text.floor_char_boundary(bytes_max)].into() }
+}

@@ -1,0 +1,95 @@
+//! What an admin decides, and the checks of an add that follow from it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::List;
+use super::apply::{Applying, check_admin};
+use crate::blocklist::account::Role;
+use crate::blocklist::command::{Actor, NODE_ADDRESSES_MAX, Outcome, Refusal};
+use crate::blocklist::guard;
+use crate::blocklist::kind::Kind;
+use crate::blocklist::network::Network;
+use crate::blocklist::observable::Observable;
+use crate::blocklist::record::RecordKey;
+use crate::blocklist::settings::ClusterSettings;
+use crate::blocklist::timestamp::Timestamp;
+
+impl Applying<'_> {
+    pub(super) fn put_settings(
+        &mut self,
+        actor: &Actor,
+        settings: &ClusterSettings,
+    ) -> Result<Outcome, Refusal> {
+        check_admin(actor, "decide for the cluster")?;
+        if settings.widest_v4.max(settings.sensor_widest_v4) > 32
+            || settings.widest_v6.max(settings.sensor_widest_v6) > 128
+        {
+            return Err(Refusal::Guarded("a prefix is longer than an address".to_owned()));
+        }
+        if *self.list.settings == *settings {
+            return Ok(Outcome::Done);
+        }
+        self.list.settings = Arc::new(settings.clone());
+        self.touch(RecordKey::Settings);
+        self.touch_holes(Kind::Ip);
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn put_node_addresses(
+        &mut self,
+        actor: &Actor,
+        node: u64,
+        addresses: &BTreeSet<IpAddr>,
+    ) -> Result<Outcome, Refusal> {
+        check_admin(actor, "say where the nodes are")?;
+        let canonical = addresses.iter().map(IpAddr::to_canonical).take(NODE_ADDRESSES_MAX);
+        let canonical: BTreeSet<IpAddr> = canonical.collect();
+        if self.list.node_addresses.get(&node).unwrap_or(&BTreeSet::new()) == &canonical {
+            return Ok(Outcome::Done);
+        }
+        self.list.put_node_addresses(node, canonical);
+        self.touch(RecordKey::NodeAddresses(node));
+        self.touch_holes(Kind::Ip);
+        Ok(Outcome::Done)
+    }
+
+    /// Whether this actor may list this observable, or count one more sighting of it.
+    pub(super) fn check(&mut self, actor: &Actor, value: &Observable) -> Result<(), Refusal> {
+        if let Observable::Ip(network) = value {
+            let objection = guard::objection(*network, actor.role, &self.list.settings)
+                .or_else(|| self.list.own_node(*network));
+            if let Some(objection) = objection {
+                return Err(Refusal::Guarded(format!("address `{value}` {objection}")));
+            }
+        }
+        self.check_allowed(value)
+    }
+
+    /// Whether there is room for one more entry of this actor. Counts it.
+    pub(super) fn check_room(&mut self, time: Timestamp, actor: &Actor) -> Result<(), Refusal> {
+        self.check_quota(actor)?;
+        self.count_growth(time, actor)
+    }
+
+    fn check_quota(&self, actor: &Actor) -> Result<(), Refusal> {
+        let Some(most) = self.list.settings.sensor_entries_max else { return Ok(()) };
+        if actor.role == Role::Sensor && self.list.count_by_account(&actor.account) >= most {
+            let account = &actor.account;
+            return Err(Refusal::Conflict(format!("`{account}` has the most entries it may have, {most}")));
+        }
+        Ok(())
+    }
+}
+
+impl List {
+    /// Why a network would cut off a node of the cluster, if it would.
+    fn own_node(&self, network: Network) -> Option<String> {
+        let own = self
+            .node_addresses
+            .iter()
+            .find(|(_, addresses)| addresses.iter().any(|address| network.net().contains(address)));
+        own.map(|(node, _)| format!("is never listed: node {node} of this cluster is reached there"))
+    }
+}

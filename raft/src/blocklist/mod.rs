@@ -1,0 +1,37 @@
+//! The list itself: pure data and rules. No disk, no network, no clock, nothing whose order differs between
+//! processes. A test reads its imports.
+
+mod account;
+mod allow;
+mod cluster_info;
+mod command;
+mod entry;
+mod guard;
+mod kind;
+mod list;
+mod network;
+mod observable;
+mod record;
+mod settings;
+mod sources;
+mod timestamp;
+
+pub use account::{Account, Role, TOKENS_MAX, Token};
+pub use allow::{ALLOWS_MAX, Allow, NewAllow};
+pub use cluster_info::ClusterInfo;
+pub use command::{
+    Actor, Batch, COMMENT_BYTES_MAX, Command, EXPIRED_MAX, Line, NODE_ADDRESSES_MAX, Operation, Origin,
+    Outcome, Patch, REPORTS_MAX, Refusal, Report, SOURCE_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
+};
+pub use entry::Entry;
+pub use kind::Kind;
+pub use list::{Applied, Exported, Feed, Gone, List};
+pub use network::Network;
+pub use observable::{Malformed, Observable};
+pub use record::{Change, OriginMark, Record, RecordKey};
+pub use settings::{ClusterSettings, GROWTH_FREE_ENTRIES, Growth, GrowthBrake};
+pub use sources::{OTHER_SOURCES, SOURCES_MAX, SourceReport, Sources};
+pub use timestamp::Timestamp;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The state as records: what is stored on disk and sent in a snapshot.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Account;
+use super::allow::Allow;
+use super::cluster_info::ClusterInfo;
+use super::entry::Entry;
+use super::kind::Kind;
+use super::observable::Observable;
+use super::settings::{ClusterSettings, Growth};
+
+/// One record of the state. Stored: grows at its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// An entry.
+    Entry(Arc<Entry>),
+    /// An account.
+    Account(Arc<Account>),
+    /// How far a node's outbox was applied.
+    Origin(u64, OriginMark),
+    /// Who the cluster is.
+    Cluster(ClusterInfo),
+    /// The index of the last change to entries of a kind.
+    LastChanged(Kind, u64),
+    /// The settings of the cluster, where they are not the default ones.
+    Settings(ClusterSettings),
+    /// The addresses of a node.
+    NodeAddresses(u64, BTreeSet<IpAddr>),
+    /// An entry of the allow list.
+    Allow(Arc<Allow>),
+    /// An observable that left the list, and the index at which it did.
+    Tombstone(Observable, u64),
+    /// The oldest index since which the changes of a kind are known.
+    FeedFloor(Kind, u64),
+    /// The window of the growth brake.
+    Growth(Growth),
+}
+
+/// The key of a record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKey {
+    /// Of an entry.
+    Entry(Observable),
+    /// Of an account.
+    Account(Arc<str>),
+    /// Of an outbox mark.
+    Origin(u64),
+    /// Of the cluster's identity.
+    Cluster,
+    /// Of a kind's last change.
+    LastChanged(Kind),
+    /// Of the settings of the cluster.
+    Settings,
+    /// Of the addresses of a node.
+    NodeAddresses(u64),
+    /// Of an entry of the allow list.
+    Allow(Observable),
+    /// Of a removed observable.
+    Tombstone(Observable),
+    /// Of a kind's oldest known change.
+    FeedFloor(Kind),
+    /// Of the window of the growth brake.
+    Growth,
+}
+
+/// One change of the state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// The record is now this.
+    Put(Record),
+    /// The record is gone.
+    Remove(RecordKey),
+}
+
+/// How far the outbox of a node was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginMark {
+    /// Its current incarnation.
+    pub incarnation: u64,
+    /// The last sequence applied.
+    pub sequence: u64,
+}
+
+impl Record {
+    /// The key this record is stored under.
+    pub fn key(&self) -> RecordKey {
+        match self {
+            Record::Entry(entry) => RecordKey::Entry(entry.value.clone()),
+            Record::Account(account) => RecordKey::Account(account.username.clone()),
+            Record::Origin(node, _) => RecordKey::Origin(*node),
+            Record::Cluster(_) => RecordKey::Cluster,
+            Record::LastChanged(kind, _) => RecordKey::LastChanged(*kind),
+            Record::Settings(_) => RecordKey::Settings,
+            Record::NodeAddresses(node, _) => RecordKey::NodeAddresses(*node),
+            Record::Allow(allow) => RecordKey::Allow(allow.value.clone()),
+            Record::Tombstone(value, _) => RecordKey::Tombstone(value.clone()),
+            Record::FeedFloor(kind, _) => RecordKey::FeedFloor(*kind),
+            Record::Growth(_) => RecordKey::Growth,
+        }
+    }
+}

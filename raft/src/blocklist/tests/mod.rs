@@ -1,0 +1,19 @@
+//! What the list promises, rule by rule; `replay` holds the promises that every history must keep.
+
+mod fixtures;
+
+mod accounts;
+mod allowing;
+mod deleting;
+mod expiring;
+mod following;
+mod guards;
+mod imports;
+mod lookup;
+mod moments;
+mod numbering;
+mod parsing;
+mod patching;
+mod replay;
+mod reporting;
+mod stored;
