@@ -1,0 +1,228 @@
+//! The one handle on the replicated list: propose, read, status, membership, shutdown.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+
+use crate::blocklist::{Actor, Command, List, Operation, Outcome, Role, Timestamp};
+use crate::error::Error;
+use crate::network::{Reply, Request};
+use crate::node::Node;
+use crate::status::{Member, Status};
+use crate::store;
+
+/// How a node is reached. Stored in the membership.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// `host:port` of the peers' port.
+    pub peers: String,
+    /// The URL of the HTTP API, without a final slash.
+    pub http: String,
+}
+
+/// Everything a node needs to start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// How others reach this node.
+    pub address: Address,
+    /// How long a write may wait for a majority.
+    pub write_timeout: Duration,
+    /// Raft entries between two snapshots.
+    pub snapshot_after_entries: u64,
+    /// Raft entries kept behind a snapshot, for nodes that lag.
+    pub log_keep_entries: u64,
+    /// Bytes of sled's page cache.
+    pub sled_cache_bytes: u64,
+}
+
+/// Who a node is, kept in its data directory; written once, before the node takes part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The cluster it belongs to.
+    pub cluster_id: [u8; 16],
+    /// Its id there.
+    pub node_id: u64,
+    /// What peers prove to each other.
+    pub peer_secret: [u8; 32],
+    /// It stays a learner, as it was asked to.
+    pub learner: bool,
+    /// How to reach the cluster: the members when it joined. Empty for the node that founded it.
+    pub peers: Vec<(u64, Address)>,
+}
+
+/// What a joining node gets from the cluster; `POST /admin/members` carries it.
+pub type JoinTicket = Identity;
+
+/// A write that was applied on this node.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The log index it was applied at.
+    pub index: u64,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// A still picture of the list.
+#[derive(Clone, Debug, Default)]
+pub struct Picture {
+    /// The list; immutable.
+    pub list: List,
+    /// The last log index applied to it.
+    pub index: u64,
+}
+
+/// How fresh a read has to be. The default is local: whatever this node has.
+#[derive(Clone, Debug, Default)]
+pub struct Freshness {
+    /// Wait until this index is applied here.
+    pub min_index: Option<u64>,
+    /// Confirm with the leader first, and wait for what it had committed.
+    pub linearizable: bool,
+    /// Refuse (`Unavailable`) when no leader was heard of for longer.
+    pub max_lag: Option<Duration>,
+}
+
+/// A running node's view of the cluster. Clones are handles on the same node.
+#[derive(Clone)]
+pub struct Cluster {
+    node: Arc<Node>,
+}
+
+impl Cluster {
+    /// Reads who this node is; `None` on an empty data directory.
+    pub fn identity(data: &Path) -> Result<Option<Identity>, Error> {
+        store::read_identity(data)
+            .map_err(|error| Error::Stopped(format!("cannot read the identity: {error}")))
+    }
+
+    /// Makes a cluster of one in an empty data directory: writes the identity of its first node.
+    pub fn found(settings: &Settings) -> Result<Identity, Error> {
+        let random = |bytes: &mut [u8]| {
+            getrandom::fill(bytes).map_err(|error| Error::Stopped(format!("no random numbers: {error}")))
+        };
+        let (mut cluster_id, mut peer_secret) = ([0; 16], [0; 32]);
+        random(&mut cluster_id)?;
+        random(&mut peer_secret)?;
+        let identity = Identity { cluster_id, node_id: 1, peer_secret, learner: false, peers: Vec::new() };
+        Cluster::accept(settings, &identity)?;
+        Ok(identity)
+    }
+
+    /// Keeps the identity that a cluster gave to this node.
+    pub fn accept(settings: &Settings, ticket: &JoinTicket) -> Result<(), Error> {
+        store::write_identity(&settings.data, ticket)
+            .map_err(|error| Error::Stopped(format!("cannot keep the identity: {error}")))
+    }
+
+    /// Starts the node whose identity the data directory holds, taking peers on `listener`.
+    pub async fn start(settings: Settings, listener: TcpListener) -> Result<Cluster, Error> {
+        let identity = Cluster::identity(&settings.data)?
+            .ok_or_else(|| Error::Stopped("the data directory holds no node".into()))?;
+        Ok(Cluster { node: Node::start(settings, identity, listener).await? })
+    }
+
+    /// Puts a command through the log; returns when this node has applied it.
+    pub async fn propose(&self, command: Command) -> Result<Written, Error> {
+        let mut written = self.propose_all(vec![command]).await?;
+        written.pop().ok_or_else(|| Error::Stopped("the outbox lost a command".into()))
+    }
+
+    /// Puts several commands through the log, in order and together (one Raft entry where they fit).
+    pub async fn propose_all(&self, commands: Vec<Command>) -> Result<Vec<Written>, Error> {
+        self.node.submit(commands).await
+    }
+
+    /// The list as it is here and now; never waits.
+    pub fn picture(&self) -> Arc<Picture> {
+        self.node.picture()
+    }
+
+    /// The list, as fresh as asked.
+    pub async fn read(&self, freshness: &Freshness) -> Result<Arc<Picture>, Error> {
+        self.node.read(freshness).await
+    }
+
+    /// Time since this node last heard from a leader (on the leader itself: from a majority);
+    /// `None` when it never did.
+    pub fn lag(&self) -> Option<Duration> {
+        self.node.lag()
+    }
+
+    /// The state of this node.
+    pub fn status(&self) -> Status {
+        self.node.status()
+    }
+
+    /// The members as the leader knows them (with `matched` and `last_heard_ms`).
+    pub async fn members(&self) -> Result<Vec<Member>, Error> {
+        match self.node.ask_leader(Request::Members).await? {
+            Reply::Members(members) => Ok(members),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Takes in a node as a learner and gives it its ticket. The same join key gets the same id again.
+    /// `learner`: it is to stay one; else the node asks for promotion itself once it has caught up.
+    pub async fn add_member(
+        &self,
+        join_key: [u8; 16],
+        address: Address,
+        learner: bool,
+    ) -> Result<JoinTicket, Error> {
+        let command = Command {
+            time: Timestamp(0),
+            actor: Actor { account: "".into(), role: Role::Admin, address: address.peers.as_str().into() },
+            operation: Operation::AllocateNode { join_key },
+        };
+        let node_id = match self.propose(command).await?.outcome {
+            Outcome::Node(id) => id,
+            other => return Err(Error::Refused(format!("no node id was given: {other:?}"))),
+        };
+        self.node.ask_leader(Request::PutMember { id: node_id, address }).await?;
+        let own = self.node.identity();
+        let peers = self.status().members.into_iter().map(|member| (member.id, member.address)).collect();
+        Ok(JoinTicket { node_id, learner, peers, ..own.clone() })
+    }
+
+    /// Makes a caught-up learner a voter.
+    pub async fn promote(&self, id: u64) -> Result<(), Error> {
+        self.node.ask_leader(Request::Promote { id }).await.map(drop)
+    }
+
+    /// Removes a member. Refused with the reason when the healthy voters left would be no majority.
+    pub async fn remove_member(&self, id: u64) -> Result<(), Error> {
+        self.node.ask_leader(Request::RemoveMember { id }).await.map(drop)
+    }
+
+    /// Hands leadership to this voter, or to the most caught-up one; returns the new leader.
+    pub async fn transfer_leader(&self, to: Option<u64>) -> Result<u64, Error> {
+        match self.node.ask_leader(Request::TransferLeader { to }).await? {
+            Reply::Leader(id) => Ok(id),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Makes a snapshot on this node and purges what it covers; returns its index.
+    pub async fn snapshot(&self) -> Result<u64, Error> {
+        self.node.snapshot().await
+    }
+
+    /// Resolves when the node cannot go on; the process must end with this error.
+    pub async fn stopped(&self) -> Error {
+        self.node.stopped().await
+    }
+
+    /// Hands leadership over, drains the outbox, brings sled up and stops. Idempotent.
+    pub async fn shutdown(&self) -> Result<(), Error> {
+        self.node.shutdown().await
+    }
+}
+
+fn unexpected(reply: &Reply) -> Error {
+    Error::Stopped(format!("the leader gave an unexpected answer: {reply:?}"))
+}

@@ -1,0 +1,163 @@
+//! What this node does with the requests of its peers.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+
+use openraft::errors::{ClientWriteError, RaftError};
+
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
+};
+use openraft::storage::Snapshot;
+
+use crate::form;
+use crate::network::{Appended, Denied, Handler, Reply, Request};
+use crate::node::Node;
+use crate::store::{SnapshotFile, SnapshotHeader};
+use crate::types::{EncodedBatch, LogId, TypeConfig, Vote};
+
+/// Holds the node weakly, so that the server does not keep a stopped node.
+pub(crate) struct PeerHandler {
+    node: Weak<Node>,
+}
+
+impl PeerHandler {
+    pub(crate) fn new(node: &Arc<Node>) -> PeerHandler {
+        PeerHandler { node: Arc::downgrade(node) }
+    }
+}
+
+impl Handler for PeerHandler {
+    fn handle(self: Arc<Self>, _from: u64, request: Request) -> Pin<Box<dyn Future<Output = Reply> + Send>> {
+        Box::pin(async move {
+            let Some(node) = self.node.upgrade() else { return gone() };
+            match request {
+                Request::Append { vote, previous, entries, committed } => {
+                    append(&node, vote, previous, entries, committed).await
+                }
+                Request::Vote { vote, last, transfer } => {
+                    voted(node.raft.vote(vote_request(vote, last, transfer)).await)
+                }
+                Request::PreVote { vote, last, transfer } => {
+                    voted(node.raft.pre_vote(vote_request(vote, last, transfer)).await)
+                }
+                Request::TakeOver { from, to, last } => {
+                    let request = TransferLeaderRequest::new(from.into(), to, last.map(Into::into));
+                    match node.raft.handle_transfer_leader(request).await {
+                        Ok(result) => Reply::TakeOver(result.map_err(|error| error.to_string())),
+                        Err(error) => stopped(&error),
+                    }
+                }
+                other => node.lead(other).await,
+            }
+        })
+    }
+
+    fn snapshot_path(&self) -> PathBuf {
+        self.node.upgrade().map_or_else(PathBuf::new, |node| node.snapshots.partial())
+    }
+
+    fn install(
+        self: Arc<Self>,
+        vote: form::Vote,
+        header: SnapshotHeader,
+        snapshot: SnapshotFile,
+    ) -> Pin<Box<dyn Future<Output = Reply> + Send>> {
+        Box::pin(async move {
+            let Some(node) = self.node.upgrade() else { return gone() };
+            node.heard_leader();
+            // Checked before the Raft core hears of it: a damaged snapshot is the sender's trouble, not ours.
+            let checked = snapshot.clone();
+            let readable = tokio::task::spawn_blocking(move || checked.load().map(drop)).await;
+            if !matches!(readable, Ok(Ok(()))) {
+                return Reply::Denied(Denied::Unavailable("the snapshot did not arrive whole".into()));
+            }
+            let snapshot = Snapshot { meta: header.meta(), snapshot };
+            match node.raft.install_full_snapshot(vote.into(), snapshot).await {
+                Ok(response) => Reply::Installed((&response.vote).into()),
+                Err(error) => stopped(&error),
+            }
+        })
+    }
+}
+
+async fn append(
+    node: &Node,
+    vote: form::Vote,
+    previous: Option<form::LogId>,
+    entries: Vec<form::Entry>,
+    committed: Option<form::LogId>,
+) -> Reply {
+    let request = AppendEntriesRequest {
+        vote: vote.into(),
+        prev_log_id: previous.map(Into::into),
+        entries: entries.into_iter().map(Into::into).collect(),
+        leader_commit: committed.map(Into::into),
+    };
+    let appended = match node.raft.append_entries(request).await {
+        Ok(AppendEntriesResponse::HigherVote(vote)) => {
+            return Reply::Append(Appended::HigherVote((&vote).into()));
+        }
+        Ok(AppendEntriesResponse::Success) => Appended::All,
+        Ok(AppendEntriesResponse::PartialSuccess(id)) => Appended::UpTo(id.as_ref().map(Into::into)),
+        Ok(AppendEntriesResponse::Conflict) => Appended::Conflict,
+        Err(error) => return stopped(&error),
+    };
+    node.heard_leader();
+    Reply::Append(appended)
+}
+
+fn vote_request(vote: form::Vote, last: Option<form::LogId>, transfer: bool) -> VoteRequest<TypeConfig> {
+    let mut request = VoteRequest::new(Vote::from(vote), last.map(LogId::from));
+    request.leadership_transfer = transfer;
+    request
+}
+
+fn voted(result: Result<VoteResponse<TypeConfig>, RaftError<TypeConfig>>) -> Reply {
+    match result {
+        Ok(response) => Reply::Vote {
+            vote: (&response.vote).into(),
+            granted: response.vote_granted,
+            last: response.last_log_id.as_ref().map(Into::into),
+        },
+        Err(error) => stopped(&error),
+    }
+}
+
+type WriteResult = openraft::raft::ClientWriteResult<TypeConfig>;
+
+/// A batch that is in the leader's queue.
+pub(crate) struct Proposed(openraft::type_config::alias::OneshotReceiverOf<TypeConfig, WriteResult>);
+
+/// Puts a batch into the log's queue; this node must lead. Batches begun one after the other stay in order.
+pub(crate) async fn begin_batch(node: &Node, batch: EncodedBatch) -> Result<Proposed, Denied> {
+    let (responder, applied) = openraft::impls::ProgressResponder::complete_only();
+    match node.raft.client_write_ff(batch, Some(responder)).await {
+        Ok(()) => Ok(Proposed(applied)),
+        Err(error) => Err(Denied::Stopped(error.to_string())),
+    }
+}
+
+impl Proposed {
+    /// Waits until the batch is applied on this node.
+    pub(crate) async fn applied(self) -> Result<(), Denied> {
+        match self.0.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(ClientWriteError::ForwardToLeader(to) | ClientWriteError::LogEntryDiscarded(to))) => {
+                Err(Denied::NotLeader(to.leader_id))
+            }
+            Ok(Err(error)) => Err(Denied::Unavailable(error.to_string())),
+            Err(_) => Err(Denied::NotLeader(None)),
+        }
+    }
+}
+
+fn gone() -> Reply {
+    Reply::Denied(Denied::Stopped("the node has stopped".into()))
+}
+
+fn stopped(error: &impl std::fmt::Display) -> Reply {
+    Reply::Denied(Denied::Stopped(error.to_string()))
+}

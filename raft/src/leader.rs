@@ -1,0 +1,263 @@
+//! What only the leader can do, asked for from any node: read indexes, membership, handing over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::time::{Duration, Instant};
+
+use openraft::ChangeMembers;
+use openraft::async_runtime::watch::WatchReceiver;
+use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
+
+use crate::cluster::Address;
+use crate::error::Error;
+use crate::handler::begin_batch;
+use crate::network::{Denied, PeerClient, Reply, Request, call_timeout};
+use crate::node::{ELECTION_MS, Node};
+use crate::status::{Member, MemberRole, members};
+use crate::types::{EncodedBatch, TypeConfig};
+
+/// Between two tries, while there is no leader or the membership is changing.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A learner this many entries behind is not made a voter.
+const PROMOTE_LAG_MAX: u64 = 1000;
+/// A member that was heard of within this is healthy.
+const HEALTHY_MS: u64 = 2 * ELECTION_MS.end;
+
+type Done = Result<(), Denied>;
+
+/// The line to the present leader, kept between questions.
+#[derive(Default)]
+pub(crate) struct LeaderLine(tokio::sync::Mutex<Option<(u64, PeerClient)>>);
+
+impl Node {
+    /// A new line to a member; `None` when it is none.
+    pub(crate) fn client_of(&self, id: u64) -> Option<PeerClient> {
+        let metrics = self.metrics();
+        metrics.membership_config.get_node(&id).map(|address| self.peers.client(id, address))
+    }
+
+    /// Asks whoever leads, for as long as a write may wait: through elections and membership changes.
+    pub(crate) async fn ask_leader(&self, request: Request) -> Result<Reply, Error> {
+        let deadline = Instant::now() + self.settings.write_timeout;
+        loop {
+            let reply = match self.metrics().current_leader {
+                Some(leader) if leader == self.id() => self.lead(request.clone()).await,
+                Some(leader) => self.ask(leader, request.clone()).await.unwrap_or_else(|error| {
+                    Reply::Denied(Denied::Unavailable(format!("the leader, node {leader}: {error}")))
+                }),
+                None => Reply::Denied(Denied::Unavailable("no leader is known".into())),
+            };
+            let message = match reply {
+                Reply::Denied(Denied::Refused(reason)) => return Err(Error::Refused(reason)),
+                Reply::Denied(Denied::NotFound(reason)) => return Err(Error::NotFound(reason)),
+                Reply::Denied(Denied::Unavailable(reason) | Denied::Stopped(reason)) => reason,
+                Reply::Denied(Denied::NotLeader(_)) => "the leader is changing".into(),
+                done => return Ok(done),
+            };
+            if Instant::now() > deadline {
+                return Err(Error::Unavailable { message, retry_after: Duration::from_secs(1) });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn ask(&self, leader: u64, request: Request) -> io::Result<Reply> {
+        let waiting = {
+            let mut line = self.leader_line.0.lock().await;
+            if line.as_ref().is_none_or(|(id, _)| *id != leader) {
+                let client = self.client_of(leader).ok_or_else(|| io::Error::other("not a member"))?;
+                *line = Some((leader, client));
+            }
+            match line.as_mut() {
+                Some((_, client)) => client.start(request).await?,
+                None => return Err(io::ErrorKind::NotConnected.into()),
+            }
+        };
+        let reply = call_timeout(waiting, self.settings.write_timeout).await;
+        if reply.is_err() {
+            *self.leader_line.0.lock().await = None;
+        }
+        reply
+    }
+
+    /// Carries out what only the leader can; denied when this node does not lead.
+    pub(crate) async fn lead(&self, request: Request) -> Reply {
+        let done = |result: Done| result.map_or_else(Reply::Denied, |()| Reply::Done);
+        match request {
+            Request::Propose(batch) => match begin_batch(self, EncodedBatch(batch)).await {
+                Ok(proposed) => done(proposed.applied().await),
+                Err(denied) => Reply::Denied(denied),
+            },
+            Request::ReadIndex => match self.read_index().await {
+                Ok(index) => Reply::Index(index),
+                Err(leader) => Reply::Denied(Denied::NotLeader(leader)),
+            },
+            Request::Members => match self.leading() {
+                Ok(members) => Reply::Members(members),
+                Err(denied) => Reply::Denied(denied),
+            },
+            Request::PutMember { id, address } => done(self.put_member(id, address).await),
+            Request::Promote { id } => done(self.promote(id).await),
+            Request::RemoveMember { id } => done(self.remove(id).await),
+            Request::TransferLeader { to } => match self.hand_over(to).await {
+                Ok(leader) => Reply::Leader(leader),
+                Err(denied) => Reply::Denied(denied),
+            },
+            other => Reply::Denied(Denied::Refused(format!("not a question for a leader: {other:?}"))),
+        }
+    }
+
+    /// The members, if this node leads.
+    fn leading(&self) -> Result<Vec<Member>, Denied> {
+        let metrics = self.metrics();
+        match metrics.current_leader == Some(metrics.id) && self.raft.is_leader() {
+            true => Ok(members(&metrics)),
+            false => Err(Denied::NotLeader(metrics.current_leader)),
+        }
+    }
+
+    async fn put_member(&self, id: u64, address: Address) -> Done {
+        let members = self.leading()?;
+        match members.iter().find(|member| member.id == id) {
+            Some(member) if member.address == address => Ok(()),
+            Some(_) => self.change(ChangeMembers::SetNodes(BTreeMap::from([(id, address)])), true).await,
+            None => self.change(ChangeMembers::AddNodes(BTreeMap::from([(id, address)])), true).await,
+        }
+    }
+
+    /// Makes a learner a voter. A voter whose peers' address it has taken over lost its disk and came back
+    /// as this one: it leaves in the same step.
+    async fn promote(&self, id: u64) -> Done {
+        let members = self.leading()?;
+        let member = find(&members, id)?;
+        if member.role == MemberRole::Voter {
+            return Ok(());
+        }
+        let end = self.metrics().last_log_index.unwrap_or(0);
+        if member.matched.unwrap_or(0) + PROMOTE_LAG_MAX < end {
+            return Err(Denied::Refused(format!("node {id} has not caught up yet")));
+        }
+        let replaced = |other: &&Member| other.id != id && other.address.peers == member.address.peers;
+        let gone: BTreeSet<u64> = members.iter().filter(replaced).map(|other| other.id).collect();
+        let mut voters: BTreeSet<u64> = voters(&members).map(|voter| voter.id).collect();
+        voters.insert(id);
+        voters.retain(|voter| !gone.contains(voter));
+        self.change(ChangeMembers::ReplaceAllVoters(voters), false).await?;
+        let learners =
+            members.iter().filter(|other| gone.contains(&other.id) && other.role == MemberRole::Learner);
+        let learners: BTreeSet<u64> = learners.map(|other| other.id).collect();
+        match learners.is_empty() {
+            true => Ok(()),
+            false => self.change(ChangeMembers::RemoveNodes(learners), false).await,
+        }
+    }
+
+    async fn remove(&self, id: u64) -> Done {
+        let members = self.leading()?;
+        let member = find(&members, id)?;
+        if member.role == MemberRole::Learner {
+            return self.change(ChangeMembers::RemoveNodes(BTreeSet::from([id])), false).await;
+        }
+        let left: BTreeSet<u64> =
+            voters(&members).map(|voter| voter.id).filter(|voter| *voter != id).collect();
+        if left.is_empty() {
+            return Err(Denied::Refused(format!(
+                "node {id} is the only voter; removing it would end the cluster"
+            )));
+        }
+        let healthy = self.answering(&left).await?;
+        if healthy < left.len() / 2 + 1 {
+            return Err(Denied::Refused(format!(
+                "removing node {id} would leave {} voters, of which {healthy} answer: no majority",
+                left.len()
+            )));
+        }
+        if id == self.id() {
+            let leader = self.hand_over(None).await?;
+            return Err(Denied::NotLeader(Some(leader)));
+        }
+        self.change(ChangeMembers::RemoveVoters(BTreeSet::from([id])), false).await
+    }
+
+    /// How many of these voters answer a heartbeat sent from now on; waits for a majority of them, but not long.
+    async fn answering(&self, voters: &BTreeSet<u64>) -> Result<usize, Denied> {
+        let since = Instant::now();
+        loop {
+            let heard = |member: &&Member| {
+                let ms = member.last_heard_ms.unwrap_or(u64::MAX);
+                voters.contains(&member.id)
+                    && (member.id == self.id() || u128::from(ms) < since.elapsed().as_millis())
+            };
+            let answering = self.leading()?.iter().filter(heard).count();
+            if answering > voters.len() / 2 || since.elapsed() > Duration::from_millis(HEALTHY_MS) {
+                return Ok(answering);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Hands leadership to a voter, by default the healthy one with the longest log.
+    pub(crate) async fn hand_over(&self, to: Option<u64>) -> Result<u64, Denied> {
+        let members = self.leading()?;
+        let target = match to {
+            Some(id) => {
+                let member = find(&members, id)?;
+                if member.role != MemberRole::Voter {
+                    return Err(Denied::Refused(format!("node {id} has no vote and cannot lead")));
+                }
+                member
+            }
+            None => voters(&members)
+                .filter(|voter| voter.id != self.id() && is_healthy(voter))
+                .max_by_key(|voter| voter.matched)
+                .ok_or_else(|| Denied::Refused("there is no other healthy voter to lead".into()))?,
+        };
+        if target.id == self.id() {
+            return Ok(target.id);
+        }
+        let stopped = |error: openraft::errors::Fatal<_>| Denied::Stopped(error.to_string());
+        self.raft.trigger().transfer_leader(target.id).await.map_err(stopped)?;
+        let mut metrics = self.raft.metrics();
+        let changed = metrics.wait_until(|m| m.current_leader.is_some_and(|leader| leader != m.id));
+        let waited = Duration::from_millis(2 * ELECTION_MS.end);
+        match tokio::time::timeout(waited, changed).await {
+            Ok(Ok(metrics)) => Ok(metrics.current_leader.unwrap_or(target.id)),
+            _ => Err(Denied::Unavailable(format!("node {} did not take over in time", target.id))),
+        }
+    }
+
+    async fn change(&self, change: ChangeMembers<u64, Address>, retain: bool) -> Done {
+        let changing = self.raft.change_membership(change, retain);
+        match tokio::time::timeout(self.settings.write_timeout, changing).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(RaftError::Fatal(error))) => Err(Denied::Stopped(error.to_string())),
+            Ok(Err(RaftError::APIError(error))) => Err(denied(error)),
+            Err(_) => Err(Denied::Unavailable("no majority confirmed the change of members yet".into())),
+        }
+    }
+}
+
+fn denied(error: ClientWriteError<TypeConfig>) -> Denied {
+    match error {
+        ClientWriteError::ForwardToLeader(to) | ClientWriteError::LogEntryDiscarded(to) => {
+            Denied::NotLeader(to.leader_id)
+        }
+        ClientWriteError::ChangeMembershipError(
+            busy @ (ChangeMembershipError::InProgress(_) | ChangeMembershipError::UncommittedLeaderLog(_)),
+        ) => Denied::Unavailable(busy.to_string()),
+        other => Denied::Refused(other.to_string()),
+    }
+}
+
+fn find(members: &[Member], id: u64) -> Result<&Member, Denied> {
+    let found = members.iter().find(|member| member.id == id);
+    found.ok_or_else(|| Denied::NotFound(format!("node {id} is not a member")))
+}
+
+fn voters(members: &[Member]) -> impl Iterator<Item = &Member> {
+    members.iter().filter(|member| member.role == MemberRole::Voter)
+}
+
+fn is_healthy(member: &Member) -> bool {
+    member.last_heard_ms.is_some_and(|ms| ms < HEALTHY_MS)
+}

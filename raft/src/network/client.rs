@@ -1,0 +1,290 @@
+//! The openraft network: one client a purpose and peer, each with a connection of its own, so that a
+//! snapshot never stands before a heartbeat.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
+use openraft::base::BoxFuture;
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{Backoff, RPCOption, RaftNetworkFactory, RaftNetworkV2};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::storage::Snapshot;
+use tokio::sync::oneshot;
+
+use crate::cluster::Address;
+use crate::form;
+use crate::network::connection::Connection;
+use crate::network::frame::Route;
+use crate::network::message::{Appended, Reply, Request};
+use crate::store::{SnapshotFile, SnapshotHeader};
+use crate::types::{LogId, TypeConfig, Vote};
+
+/// Appends under way to one peer.
+const APPENDS_IN_FLIGHT_MAX: usize = 16;
+/// An append is given up after this, however short a heartbeat is: a busy disk is no broken peer.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(3);
+/// A part of a snapshot, in bytes.
+const SNAPSHOT_PART_BYTES: usize = 1 << 20;
+/// Time between two tries to reach a peer that is away.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+
+type RpcError = RPCError<TypeConfig>;
+
+/// Makes clients for this node.
+#[derive(Clone, Debug)]
+pub(crate) struct Peers {
+    pub(crate) cluster_id: [u8; 16],
+    pub(crate) node_id: u64,
+    pub(crate) secret: [u8; 32],
+}
+
+impl Peers {
+    /// A client for one peer; it connects when it is first used.
+    pub(crate) fn client(&self, target: u64, address: &Address) -> PeerClient {
+        let route = Route { cluster_id: self.cluster_id, from: self.node_id, to: target };
+        PeerClient { route, address: address.peers.clone(), secret: self.secret, connection: None }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for Peers {
+    type Network = PeerClient;
+
+    async fn new_client(&mut self, target: u64, node: &Address) -> PeerClient {
+        self.client(target, node)
+    }
+}
+
+/// One line to one peer.
+pub(crate) struct PeerClient {
+    route: Route,
+    address: String,
+    secret: [u8; 32],
+    connection: Option<Connection>,
+}
+
+impl PeerClient {
+    /// Starts a request on the open connection, or on a new one.
+    pub(crate) async fn start(&mut self, request: Request) -> io::Result<oneshot::Receiver<Reply>> {
+        if let Some(connection) = self.connection.as_mut().filter(|connection| connection.is_open()) {
+            return connection.start(request);
+        }
+        let connection = Connection::open(&self.address, self.route, &self.secret).await?;
+        self.connection.insert(connection).start(request)
+    }
+
+    /// One request and its reply. After a failure the next call connects anew.
+    pub(crate) async fn call(&mut self, request: Request, timeout: Duration) -> io::Result<Reply> {
+        let result = match self.start(request).await {
+            Ok(waiting) => call_timeout(waiting, timeout).await,
+            Err(error) => Err(error),
+        };
+        if result.is_err() {
+            self.connection = None;
+        }
+        result
+    }
+
+    async fn rpc(&mut self, request: Request, timeout: Duration) -> Result<Reply, RpcError> {
+        self.call(request, timeout).await.map_err(|error| rpc_error(&error))
+    }
+
+    async fn send_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot<
+            openraft::type_config::alias::CommittedLeaderIdOf<TypeConfig>,
+            u64,
+            Address,
+            SnapshotFile,
+        >,
+        timeout: Duration,
+    ) -> io::Result<Reply> {
+        let header = SnapshotHeader {
+            last_log_id: snapshot.meta.last_log_id.as_ref().map(form::LogId::from),
+            membership: (&snapshot.meta.last_membership).into(),
+        };
+        done(self.call(Request::SnapshotBegin, timeout).await?)?;
+        let mut offset = 0;
+        while offset < snapshot.snapshot.len()? {
+            let bytes = snapshot.snapshot.read_at(offset, SNAPSHOT_PART_BYTES)?;
+            offset += bytes.len() as u64;
+            done(self.call(Request::SnapshotBytes(Bytes::from(bytes)), timeout).await?)?;
+        }
+        self.call(Request::SnapshotEnd { vote: (&vote).into(), header }, timeout).await
+    }
+}
+
+/// Waits for a reply that was started.
+pub(crate) async fn call_timeout(waiting: oneshot::Receiver<Reply>, timeout: Duration) -> io::Result<Reply> {
+    match tokio::time::timeout(timeout, waiting).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the connection broke")),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no reply in time")),
+    }
+}
+
+fn rpc_error(error: &io::Error) -> RpcError {
+    match error.kind() {
+        io::ErrorKind::TimedOut => RPCError::Network(NetworkError::new(error)),
+        _ => RPCError::Unreachable(Unreachable::new(error)),
+    }
+}
+
+fn done(reply: Reply) -> io::Result<()> {
+    match reply {
+        Reply::Done => Ok(()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn unexpected(reply: &Reply) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("an unexpected reply: {reply:?}"))
+}
+
+fn append_request(rpc: AppendEntriesRequest<TypeConfig>) -> Request {
+    Request::Append {
+        vote: (&rpc.vote).into(),
+        previous: rpc.prev_log_id.as_ref().map(Into::into),
+        entries: rpc.entries.iter().map(Into::into).collect(),
+        committed: rpc.leader_commit.as_ref().map(Into::into),
+    }
+}
+
+fn append_response(reply: Reply) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
+    match reply {
+        Reply::Append(Appended::All) => Ok(AppendEntriesResponse::Success),
+        Reply::Append(Appended::UpTo(id)) => Ok(AppendEntriesResponse::PartialSuccess(id.map(Into::into))),
+        Reply::Append(Appended::Conflict) => Ok(AppendEntriesResponse::Conflict),
+        Reply::Append(Appended::HigherVote(vote)) => Ok(AppendEntriesResponse::HigherVote(vote.into())),
+        other => Err(rpc_error(&unexpected(&other))),
+    }
+}
+
+fn vote_response(reply: Reply) -> Result<VoteResponse<TypeConfig>, RpcError> {
+    match reply {
+        Reply::Vote { vote, granted, last } => {
+            Ok(VoteResponse::new(Vote::from(vote), last.map(LogId::from), granted))
+        }
+        other => Err(rpc_error(&unexpected(&other))),
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for PeerClient {
+    type SnapshotData = SnapshotFile;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        _option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
+        append_response(self.rpc(append_request(rpc), APPEND_TIMEOUT).await?)
+    }
+
+    /// Several appends are under way at once, in order on one connection; the first that fails ends the stream.
+    /// It connects only once there is a request: asking for one is where openraft paces a peer that is away.
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        _option: RPCOption,
+    ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RpcError>>, RpcError>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
+    {
+        let started = futures_util::stream::unfold((self, input), |(client, mut input)| async move {
+            let rpc = input.next().await?;
+            let previous = rpc.prev_log_id;
+            let last = rpc.entries.last().map(|entry| entry.log_id).or(previous);
+            let started = client.start(append_request(rpc)).await;
+            let replied = async move {
+                let reply = call_timeout(started.map_err(|e| rpc_error(&e))?, APPEND_TIMEOUT).await;
+                let response = append_response(reply.map_err(|e| rpc_error(&e))?)?;
+                let partial = matches!(&response, AppendEntriesResponse::PartialSuccess(id) if *id != last);
+                Ok((response.into_stream_result(previous, last), partial))
+            };
+            Some((replied, (client, input)))
+        });
+        let replies = until_failure(started.buffered(APPENDS_IN_FLIGHT_MAX)).boxed();
+        Box::pin(async move { Ok(replies) })
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        let last = rpc.last_log_id.as_ref().map(Into::into);
+        let request = Request::Vote { vote: (&rpc.vote).into(), last, transfer: rpc.leadership_transfer };
+        vote_response(self.rpc(request, option.hard_ttl()).await?)
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        let last = rpc.last_log_id.as_ref().map(Into::into);
+        let request = Request::PreVote { vote: (&rpc.vote).into(), last, transfer: rpc.leadership_transfer };
+        vote_response(self.rpc(request, option.hard_ttl()).await?)
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: openraft::type_config::alias::SnapshotOf<TypeConfig, SnapshotFile>,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let sending = pin!(self.send_snapshot(vote, snapshot, option.hard_ttl()));
+        match select(sending, pin!(cancel)).await {
+            Either::Left((Ok(Reply::Installed(vote)), _)) => Ok(SnapshotResponse::new(vote.into())),
+            Either::Left((Ok(other), _)) => {
+                Err(StreamingError::Network(NetworkError::new(&unexpected(&other))))
+            }
+            Either::Left((Err(error), _)) => Err(StreamingError::Unreachable(Unreachable::new(&error))),
+            Either::Right((closed, _)) => Err(StreamingError::Closed(closed)),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
+        let request = Request::TakeOver {
+            from: request.from_leader().into(),
+            to: *request.to_node_id(),
+            last: request.last_log_id().map(Into::into),
+        };
+        match self.rpc(request, option.hard_ttl()).await? {
+            Reply::TakeOver(Ok(())) => Ok(Ok(())),
+            Reply::TakeOver(Err(reason)) => Err(rpc_error(&io::Error::other(reason))),
+            other => Err(rpc_error(&unexpected(&other))),
+        }
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
+        Some(Backoff::new(std::iter::repeat(RETRY_INTERVAL)))
+    }
+}
+
+/// Passes results on up to and including the first that is not a whole success.
+fn until_failure<'s>(
+    replies: impl Stream<Item = Result<(StreamAppendResult<TypeConfig>, bool), RpcError>> + Send + 's,
+) -> impl Stream<Item = Result<StreamAppendResult<TypeConfig>, RpcError>> + Send + 's {
+    replies.scan(false, |ended, item| {
+        if *ended {
+            return std::future::ready(None);
+        }
+        *ended = !matches!(item, Ok((Ok(_), false)));
+        std::future::ready(Some(item.map(|(result, _)| result)))
+    })
+}

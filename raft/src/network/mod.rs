@@ -1,0 +1,13 @@
+//! How nodes talk to each other: their own TCP port, length-prefixed frames, a handshake that proves the
+//! peer secret on both sides, and the cluster's id and both node ids in every message.
+
+mod client;
+mod connection;
+mod frame;
+mod handshake;
+mod message;
+mod server;
+
+pub(crate) use client::{PeerClient, Peers, call_timeout};
+pub(crate) use message::{Appended, Denied, Reply, Request};
+pub(crate) use server::{Handler, PeerServer};

@@ -1,0 +1,101 @@
+//! What a node says of itself and of the members.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use openraft::{Instant, ServerState};
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::Address;
+use crate::types::Metrics;
+
+/// What a node plays in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberRole {
+    /// Has a vote.
+    Voter,
+    /// Receives the log, has no vote.
+    Learner,
+}
+
+/// One member as this node sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Member {
+    /// Its id.
+    pub id: u64,
+    /// Voter or learner.
+    pub role: MemberRole,
+    /// It leads.
+    pub leader: bool,
+    /// How it is reached.
+    pub address: Address,
+    /// The last log index known to be on its disk; known to the leader only.
+    pub matched: Option<u64>,
+    /// Milliseconds since the leader last heard from it; known to the leader only.
+    pub last_heard_ms: Option<u64>,
+}
+
+/// The state of one node; times in milliseconds, sizes in bytes. `/admin/status` shows it as it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The cluster's id in hex.
+    pub cluster_id: String,
+    /// This node's id.
+    pub node_id: u64,
+    /// `leader`, `follower`, `candidate` or `learner`.
+    pub state: String,
+    /// The leader, if one is known.
+    pub leader: Option<u64>,
+    /// The current term.
+    pub term: u64,
+    /// The last index in the log.
+    pub last_log_index: u64,
+    /// The last index known to be committed.
+    pub committed_index: u64,
+    /// The last index applied.
+    pub applied_index: u64,
+    /// The index that sled holds; it trails what is applied.
+    pub stored_index: u64,
+    /// The last index in a snapshot.
+    pub snapshot_index: u64,
+    /// The last index purged from the log.
+    pub purged_index: u64,
+    /// Milliseconds since a leader was last heard of; none when never.
+    pub lag_ms: Option<u64>,
+    /// Commands in the outbox.
+    pub outbox_commands: u64,
+    /// The members are changing: until that is done, a node may still count that is to go.
+    pub changing: bool,
+    /// The members as this node sees them.
+    pub members: Vec<Member>,
+}
+
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The members; how far each is, and when it was heard, is known to the leader only.
+pub(crate) fn members(metrics: &Metrics) -> Vec<Member> {
+    let membership = &metrics.membership_config;
+    let voters: BTreeSet<u64> = membership.voter_ids().collect();
+    let own = |id: u64| (id == metrics.id).then_some(());
+    let matched = |id: u64| match own(id) {
+        Some(()) => metrics.last_log_index,
+        None => metrics.replication.as_ref()?.get(&id)?.as_ref().map(|id| id.index),
+    };
+    let heard = |id: u64| match own(id) {
+        Some(()) => Some(Duration::ZERO),
+        None => metrics.heartbeat.as_ref()?.get(&id)?.as_ref().map(|instant| instant.elapsed()),
+    };
+    let leads = metrics.state == ServerState::Leader;
+    let member = |(id, address): (&u64, &Address)| Member {
+        id: *id,
+        role: if voters.contains(id) { MemberRole::Voter } else { MemberRole::Learner },
+        leader: metrics.current_leader == Some(*id),
+        address: address.clone(),
+        matched: leads.then(|| matched(*id)).flatten(),
+        last_heard_ms: leads.then(|| heard(*id).map(millis)).flatten(),
+    };
+    membership.nodes().map(member).collect()
+}

@@ -1,0 +1,254 @@
+//! sled: the list on disk, exactly as it was at some index. One thread writes it, behind the list in memory;
+//! it may lag, because the log holds the rest.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::blocklist::{Change, List, Record};
+use crate::codec::{self, Content};
+use crate::form;
+use crate::store::keys;
+
+/// Keys in one sled batch, at which it is written even if more wait: larger batches bloat sled.
+const BATCH_KEYS: usize = 512;
+/// Changed keys that may wait for the writer; beyond it, applying waits.
+const QUEUE_KEYS_MAX: usize = 65_536;
+
+/// Where sled is: written in the same batch as what it describes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DiskMark {
+    pub(crate) last_applied: Option<form::LogId>,
+    pub(crate) membership: form::StoredMembership,
+}
+
+/// The changes of some consecutive log entries, and the mark after them.
+struct ChangeSet {
+    mark: DiskMark,
+    changes: Vec<Change>,
+    _room: OwnedSemaphorePermit,
+}
+
+enum Work {
+    Apply(ChangeSet),
+    Replace { mark: DiskMark, list: Box<List> },
+    Flush(oneshot::Sender<io::Result<()>>),
+}
+
+/// Handle on the writer thread; it ends when the last handle is dropped.
+#[derive(Clone)]
+pub(crate) struct Disk {
+    work: mpsc::UnboundedSender<Work>,
+    room: Arc<Semaphore>,
+    stored_index: Arc<AtomicU64>,
+}
+
+impl Disk {
+    /// Opens sled and loads the list that it holds. A directory that cannot be opened or read, or that a
+    /// crash left half replaced, is set aside (`set_aside` is its new path), and an empty one takes its place.
+    pub(crate) fn open(
+        dir: &Path,
+        cache_bytes: u64,
+        failed: oneshot::Sender<io::Error>,
+    ) -> io::Result<(Disk, DiskMark, List, Option<PathBuf>)> {
+        fs::create_dir_all(dir)?;
+        let (db, mark, list, set_aside) = match open_and_load(dir, cache_bytes) {
+            Ok((db, mark, list)) => (db, mark, list, None),
+            Err(error) => {
+                tracing::error!(%error, "the stored list is not readable; it is set aside");
+                let aside = set_aside(dir)?;
+                let db = open_sled(dir, cache_bytes)?;
+                (db, DiskMark::default(), List::default(), Some(aside))
+            }
+        };
+        let disk = Disk::spawn(db, dir.join("db"), index_of(&mark), failed)?;
+        Ok((disk, mark, list, set_aside))
+    }
+
+    fn spawn(db: sled::Db, file: PathBuf, at: u64, failed: oneshot::Sender<io::Error>) -> io::Result<Disk> {
+        let (work, queue) = mpsc::unbounded_channel();
+        let stored_index = Arc::new(AtomicU64::new(at));
+        let writer = Writer { db, file, stored_index: stored_index.clone() };
+        thread::Builder::new().name("sled-writer".into()).spawn(move || {
+            if let Err(error) = writer.run(queue) {
+                // Nobody listening means that the node is ending already.
+                drop(failed.send(error));
+            }
+        })?;
+        Ok(Disk { work, room: Arc::new(Semaphore::new(QUEUE_KEYS_MAX)), stored_index })
+    }
+
+    /// The index that sled holds.
+    pub(crate) fn stored_index(&self) -> u64 {
+        self.stored_index.load(Ordering::Relaxed)
+    }
+
+    /// Hands on what changed; waits while too much is waiting already.
+    pub(crate) async fn apply(&self, mark: DiskMark, changes: Vec<Change>) -> io::Result<()> {
+        let keys = u32::try_from(changes.len().clamp(1, QUEUE_KEYS_MAX)).map_err(io::Error::other)?;
+        let room = self.room.clone().acquire_many_owned(keys).await.map_err(io::Error::other)?;
+        self.send(Work::Apply(ChangeSet { mark, changes, _room: room }))
+    }
+
+    /// Replaces all of it with another list.
+    pub(crate) fn replace(&self, mark: DiskMark, list: List) -> io::Result<()> {
+        self.send(Work::Replace { mark, list: Box::new(list) })
+    }
+
+    /// Returns when everything handed on so far is on the disk itself.
+    pub(crate) async fn flush(&self) -> io::Result<()> {
+        let (done, wait) = oneshot::channel();
+        self.send(Work::Flush(done))?;
+        wait.await.map_err(|_| io::Error::other("the list's writer has stopped"))?
+    }
+
+    fn send(&self, work: Work) -> io::Result<()> {
+        self.work.send(work).map_err(|_| io::Error::other("the list's writer has stopped"))
+    }
+}
+
+fn index_of(mark: &DiskMark) -> u64 {
+    mark.last_applied.map_or(0, |id| id.index)
+}
+
+fn open_sled(dir: &Path, cache_bytes: u64) -> io::Result<sled::Db> {
+    // sled refuses to open beside a snapshot of its own that a crash left unfinished (sled#1527).
+    for item in fs::read_dir(dir)? {
+        let path = item?.path();
+        if path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(".generating")) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None).open()?)
+}
+
+fn open_and_load(dir: &Path, cache_bytes: u64) -> io::Result<(sled::Db, DiskMark, List)> {
+    let db = open_sled(dir, cache_bytes)?;
+    let mark = db.get(keys::MARK)?.map(|bytes| codec::decode(Content::DiskMark, &bytes)).transpose()?;
+    let mut list = List::default();
+    for item in db.iter() {
+        let (key, value) = item?;
+        if key != keys::MARK {
+            list.restore(codec::decode(Content::Record, &value)?);
+        }
+    }
+    match mark {
+        Some(mark) => Ok((db, mark, list)),
+        None if db.is_empty() => Ok((db, DiskMark::default(), list)),
+        None => Err(io::Error::new(io::ErrorKind::InvalidData, "it was being replaced when the node ended")),
+    }
+}
+
+/// Moves a directory out of the way, to a name that is free.
+pub(crate) fn set_aside(dir: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let aside = dir.with_extension(format!("aside.{number}"));
+        if !aside.exists() {
+            fs::rename(dir, &aside)?;
+            fs::create_dir_all(dir)?;
+            return Ok(aside);
+        }
+        number += 1;
+    }
+}
+
+struct Writer {
+    db: sled::Db,
+    file: PathBuf,
+    stored_index: Arc<AtomicU64>,
+}
+
+impl Writer {
+    fn run(self, mut queue: mpsc::UnboundedReceiver<Work>) -> io::Result<()> {
+        let mut next = queue.blocking_recv();
+        while let Some(work) = next.take() {
+            match work {
+                Work::Apply(first) => next = self.join(first, &mut queue)?,
+                Work::Replace { mark, list } => self.replace(&mark, &list)?,
+                Work::Flush(done) => drop(done.send(self.flush())),
+            }
+            if next.is_none() {
+                next = queue.blocking_recv();
+            }
+        }
+        self.flush()
+    }
+
+    /// Joins consecutive change sets into one atomic batch; returns what came after them.
+    fn join(&self, first: ChangeSet, queue: &mut mpsc::UnboundedReceiver<Work>) -> io::Result<Option<Work>> {
+        let mut keys = BTreeMap::new();
+        let mut mark = first.mark;
+        let mut rooms = vec![first._room];
+        collect(first.changes, &mut keys);
+        let mut after = None;
+        while keys.len() < BATCH_KEYS {
+            match queue.try_recv() {
+                Ok(Work::Apply(set)) => {
+                    collect(set.changes, &mut keys);
+                    mark = set.mark;
+                    rooms.push(set._room);
+                }
+                Ok(other) => {
+                    after = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        let mut batch = sled::Batch::default();
+        for (key, record) in keys {
+            match record {
+                Some(record) => batch.insert(key, codec::encode(Content::Record, &record)?),
+                None => batch.remove(key),
+            }
+        }
+        batch.insert(keys::MARK, codec::encode(Content::DiskMark, &mark)?);
+        self.db.apply_batch(batch)?;
+        self.stored_index.store(index_of(&mark), Ordering::Relaxed);
+        Ok(after)
+    }
+
+    /// Without a mark sled counts as unfinished, so a crash in here means that it is rebuilt.
+    fn replace(&self, mark: &DiskMark, list: &List) -> io::Result<()> {
+        self.db.remove(keys::MARK)?;
+        self.db.flush()?;
+        self.db.clear()?;
+        let mut batch = sled::Batch::default();
+        let mut size = 0;
+        for record in list.records() {
+            batch.insert(keys::record(&record.key()), codec::encode(Content::Record, &record)?);
+            size += 1;
+            if size == BATCH_KEYS {
+                self.db.apply_batch(std::mem::take(&mut batch))?;
+                size = 0;
+            }
+        }
+        batch.insert(keys::MARK, codec::encode(Content::DiskMark, mark)?);
+        self.db.apply_batch(batch)?;
+        self.stored_index.store(index_of(mark), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// sled's own flush leaves the data in the page cache; the sync of its file brings it to the disk.
+    fn flush(&self) -> io::Result<()> {
+        self.db.flush()?;
+        File::open(&self.file)?.sync_data()
+    }
+}
+
+fn collect(changes: Vec<Change>, keys: &mut BTreeMap<Vec<u8>, Option<Record>>) {
+    for change in changes {
+        match change {
+            Change::Put(record) => keys.insert(keys::record(&record.key()), Some(record)),
+            Change::Remove(key) => keys.insert(keys::record(&key), None),
+        };
+    }
+}

@@ -1,0 +1,50 @@
+//! Who this node is, in small files of their own: written once, whole, and fsynced before they count.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::cluster::Identity;
+use crate::codec::{self, Content};
+
+const IDENTITY: &str = "identity";
+const INCARNATION: &str = "incarnation";
+
+/// The identity in a data directory; `None` when there is none yet.
+pub(crate) fn read_identity(data: &Path) -> io::Result<Option<Identity>> {
+    match fs::read(data.join(IDENTITY)) {
+        Ok(bytes) => codec::decode(Content::Identity, &bytes).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Keeps an identity; an existing one is never replaced.
+pub(crate) fn write_identity(data: &Path, identity: &Identity) -> io::Result<()> {
+    if read_identity(data)?.is_some() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "this node belongs to a cluster already"));
+    }
+    fs::create_dir_all(data)?;
+    replace(data, IDENTITY, &codec::encode(Content::Identity, identity)?)
+}
+
+/// Takes the next incarnation of this node's outbox: a number that no earlier run has used.
+pub(crate) fn next_incarnation(data: &Path) -> io::Result<u64> {
+    let last = match fs::read_to_string(data.join(INCARNATION)) {
+        Ok(text) => text.trim().parse::<u64>().map_err(io::Error::other)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    replace(data, INCARNATION, format!("{}\n", last + 1).as_bytes())?;
+    Ok(last + 1)
+}
+
+/// Writes a file so that after a crash there is the old one or the new one.
+pub(crate) fn replace(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let partial = dir.join(format!("{name}.partial"));
+    let mut file = File::create(&partial)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&partial, dir.join(name))?;
+    File::open(dir)?.sync_all()
+}

@@ -1,0 +1,60 @@
+//! The keys of sled, all built here: a class byte, then the key's own order, integers big-endian.
+
+use crate::blocklist::{Kind, Observable, RecordKey};
+
+/// The key of the mark that says at which index sled is.
+pub(crate) const MARK: &[u8] = &[0];
+
+/// The key a record is stored under.
+pub(crate) fn record(key: &RecordKey) -> Vec<u8> {
+    match key {
+        RecordKey::Cluster => vec![1],
+        RecordKey::LastChanged(kind) => vec![2, kind_byte(*kind)],
+        RecordKey::Origin(node) => [&[3], node.to_be_bytes().as_slice()].concat(),
+        RecordKey::Account(name) => [&[4], name.as_bytes()].concat(),
+        RecordKey::Entry(value) => observable(5, value),
+        RecordKey::Settings => vec![6],
+        RecordKey::Allow(value) => observable(8, value),
+        RecordKey::Tombstone(value) => observable(9, value),
+        RecordKey::FeedFloor(kind) => vec![10, kind_byte(*kind)],
+        RecordKey::Growth => vec![11],
+        RecordKey::NodeAddresses(node) => [&[7], node.to_be_bytes().as_slice()].concat(),
+    }
+}
+
+fn observable(class: u8, value: &Observable) -> Vec<u8> {
+    let mut key = vec![class, kind_byte(value.kind())];
+    match value {
+        Observable::Ip(network) => {
+            key.push(u8::from(network.is_host()));
+            match network.net() {
+                ipnet::IpNet::V4(net) => {
+                    key.push(4);
+                    key.extend(net.addr().octets());
+                }
+                ipnet::IpNet::V6(net) => {
+                    key.push(6);
+                    key.extend(net.addr().octets());
+                }
+            }
+            key.push(network.net().prefix_len());
+        }
+        Observable::Domain(text)
+        | Observable::Url(text)
+        | Observable::Hash(text)
+        | Observable::Email(text)
+        | Observable::Username(text) => key.extend(text.as_bytes()),
+    }
+    key
+}
+
+fn kind_byte(kind: Kind) -> u8 {
+    match kind {
+        Kind::Ip => 0,
+        Kind::Domain => 1,
+        Kind::Url => 2,
+        Kind::Hash => 3,
+        Kind::Email => 4,
+        Kind::Username => 5,
+    }
+}

@@ -1,0 +1,311 @@
+//! The vote, the log and the committed index, in `raft-log`: one fsync for all that was appended meanwhile.
+
+use std::fmt::Debug;
+use std::io::{self, Read, Write};
+use std::ops::{Bound, RangeBounds};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
+use parking_lot::Mutex;
+use raft_log::api::raft_log_writer::RaftLogWriter;
+use raft_log::codeq::{Decode, Encode};
+use raft_log::{Callback, RaftLog, Types};
+use tokio::sync::oneshot;
+
+use crate::codec::{self, Content};
+use crate::form;
+use crate::types::{Entry, LogId, TypeConfig, Vote};
+
+/// Log payloads kept in memory, in bytes; older ones are read from disk.
+const CACHE_BYTES_MAX: usize = 32 << 20;
+/// Log payloads kept in memory, in entries.
+const CACHE_ENTRIES_MAX: usize = 50_000;
+/// A log file is closed at this size; a closed file goes when all of it is purged.
+const FILE_BYTES_MAX: usize = 64 << 20;
+/// A log file is closed at this many records.
+const FILE_RECORDS_MAX: usize = 100_000;
+/// One read of the log stops at this many bytes of payload, after at least one entry.
+const READ_BYTES_MAX: usize = 4 << 20;
+/// The longest encoded value of ours in the log.
+const RECORD_BYTES_MAX: u32 = codec::VALUE_BYTES_MAX as u32;
+
+/// Handle on the log; clones share it.
+#[derive(Clone)]
+pub(crate) struct LogStore {
+    log: Arc<Mutex<RaftLog<LogTypes>>>,
+}
+
+impl LogStore {
+    /// Opens or makes the log in a directory. A record torn at the end by a crash is cut off; damage before
+    /// the end is an error.
+    pub(crate) fn open(dir: &Path) -> io::Result<LogStore> {
+        std::fs::create_dir_all(dir)?;
+        let mut config = raft_log::Config::new(dir.display());
+        config.log_cache_capacity = Some(CACHE_BYTES_MAX);
+        config.log_cache_max_items = Some(CACHE_ENTRIES_MAX);
+        config.wal.chunk_max_size = Some(FILE_BYTES_MAX);
+        config.wal.chunk_max_records = Some(FILE_RECORDS_MAX);
+        config.wal.flush_batch_wait = Some(Duration::ZERO);
+        config.wal.truncate_incomplete_record = Some(true);
+        Ok(LogStore { log: Arc::new(Mutex::new(RaftLog::open(Arc::new(config))?)) })
+    }
+
+    /// The last id in the log, and the last one purged from it.
+    pub(crate) fn bounds(&self) -> (Option<LogId>, Option<LogId>) {
+        let log = self.log.lock();
+        let state = log.log_state();
+        (state.last().map(|id| LogId::from(id.0)), state.purged().map(|id| LogId::from(id.0)))
+    }
+
+    /// Waits until all that was written so far is on disk.
+    async fn flushed(&self) -> io::Result<()> {
+        let (sender, receiver) = oneshot::channel();
+        self.log.lock().flush(true, Some(Flushed::Signal(sender)))?;
+        receiver.await.map_err(|_| io::Error::other("the log's writer has stopped"))?
+    }
+
+    fn read(&self, from: u64, to: u64, bytes_max: usize) -> io::Result<Vec<Entry>> {
+        let log = self.log.lock();
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        for item in log.read(from, to) {
+            let (id, payload) = item?;
+            bytes += payload_bytes(&payload.0);
+            entries.push(form::Entry { log_id: id.0, payload: payload.0 }.into());
+            if bytes >= bytes_max {
+                break;
+            }
+        }
+        Ok(entries)
+    }
+}
+
+impl RaftLogReader<TypeConfig> for LogStore {
+    async fn try_get_log_entries<RB>(&mut self, range: RB) -> io::Result<Vec<Entry>>
+    where
+        RB: RangeBounds<u64> + Clone + Debug + Send,
+    {
+        let (from, to) = half_open(range);
+        self.read(from, to, usize::MAX)
+    }
+
+    /// What is applied again at a start may be long: it is read in parts.
+    async fn entries_stream<RB>(&mut self, range: RB) -> impl Stream<Item = io::Result<Entry>> + Send
+    where
+        RB: RangeBounds<u64> + Clone + Debug + Send,
+    {
+        let (from, to) = half_open(range);
+        let store = self.clone();
+        let parts = stream::try_unfold(from, move |from| {
+            let part = if from < to { store.read(from, to, READ_BYTES_MAX) } else { Ok(Vec::new()) };
+            std::future::ready(part.map(|part| {
+                let next = from + part.len() as u64;
+                (!part.is_empty()).then_some((stream::iter(part.into_iter().map(Ok)), next))
+            }))
+        });
+        parts.try_flatten().boxed()
+    }
+
+    async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
+        Ok(self.log.lock().log_state().vote().map(|vote| Vote::from(vote.0)))
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> io::Result<Vec<Entry>> {
+        self.read(start, end, READ_BYTES_MAX)
+    }
+}
+
+impl RaftLogStorage<TypeConfig> for LogStore {
+    type LogReader = LogStore;
+
+    async fn get_log_state(&mut self) -> io::Result<LogState<TypeConfig>> {
+        let (last_log_id, last_purged_log_id) = self.bounds();
+        Ok(LogState { last_purged_log_id, last_log_id: last_log_id.max(last_purged_log_id) })
+    }
+
+    async fn get_log_reader(&mut self) -> LogStore {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
+        self.log.lock().save_vote(StoredVote(vote.into()))?;
+        self.flushed().await
+    }
+
+    /// Not waited for: a lost committed index only means that less is applied again before the leader says
+    /// how far it is.
+    async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
+        let mut log = self.log.lock();
+        let Some(id) = committed.map(|id| StoredLogId((&id).into())) else { return Ok(()) };
+        if log.log_state().last().is_some_and(|last| id <= *last) {
+            log.commit(id)?;
+            log.flush(false, None)?;
+        }
+        Ok(())
+    }
+
+    async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
+        Ok(self.log.lock().log_state().committed().map(|id| LogId::from(id.0)))
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> io::Result<()>
+    where
+        I: IntoIterator<Item = Entry> + Send,
+        I::IntoIter: Send,
+    {
+        let mut log = self.log.lock();
+        log.append(entries.into_iter().map(|entry| {
+            let entry = form::Entry::from(&entry);
+            (StoredLogId(entry.log_id), StoredPayload(entry.payload))
+        }))?;
+        log.flush(true, Some(Flushed::Raft(callback)))
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {
+        let from = last.map_or(0, |id| id.index + 1);
+        {
+            let mut log = self.log.lock();
+            if log.log_state().last().is_none_or(|last| last.0.index < from) {
+                return Ok(());
+            }
+            log.truncate(from)?;
+        }
+        self.flushed().await
+    }
+
+    async fn purge(&mut self, id: LogId) -> io::Result<()> {
+        self.log.lock().purge(StoredLogId((&id).into()))?;
+        self.flushed().await
+    }
+}
+
+fn half_open(range: impl RangeBounds<u64>) -> (u64, u64) {
+    let from = match range.start_bound() {
+        Bound::Included(index) => *index,
+        Bound::Excluded(index) => index.saturating_add(1),
+        Bound::Unbounded => 0,
+    };
+    let to = match range.end_bound() {
+        Bound::Included(index) => index.saturating_add(1),
+        Bound::Excluded(index) => *index,
+        Bound::Unbounded => u64::MAX,
+    };
+    (from, to)
+}
+
+fn payload_bytes(payload: &form::Payload) -> usize {
+    match payload {
+        form::Payload::Blank => 0,
+        form::Payload::Batch(bytes) => bytes.len(),
+        form::Payload::Membership(_) => 1024,
+    }
+}
+
+/// The types of our log in `raft-log`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct LogTypes;
+
+impl Types for LogTypes {
+    type LogId = StoredLogId;
+    type LogPayload = StoredPayload;
+    type Vote = StoredVote;
+    type Callback = Flushed;
+    type UserData = String;
+
+    fn log_index(id: &StoredLogId) -> u64 {
+        id.0.index
+    }
+
+    fn payload_size(payload: &StoredPayload) -> u64 {
+        payload_bytes(&payload.0) as u64
+    }
+}
+
+/// Who waits for a flush.
+enum Flushed {
+    Raft(IOFlushed<TypeConfig>),
+    Signal(oneshot::Sender<io::Result<()>>),
+}
+
+impl Callback for Flushed {
+    fn send(self, result: io::Result<()>) {
+        match self {
+            Flushed::Raft(callback) => callback.io_completed(result),
+            // The one who waited may have gone; the flush is done all the same.
+            Flushed::Signal(sender) => drop(sender.send(result)),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct StoredLogId(form::LogId);
+
+impl Encode for StoredLogId {
+    fn encode<W: Write>(&self, mut to: W) -> io::Result<usize> {
+        let form::LogId { term, node, index } = self.0;
+        Ok(term.encode(&mut to)? + node.encode(&mut to)? + index.encode(&mut to)?)
+    }
+}
+
+impl Decode for StoredLogId {
+    fn decode<R: Read>(mut from: R) -> io::Result<StoredLogId> {
+        let term = u64::decode(&mut from)?;
+        let node = u64::decode(&mut from)?;
+        Ok(StoredLogId(form::LogId { term, node, index: u64::decode(&mut from)? }))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct StoredVote(form::Vote);
+
+/// Leaders of one term are not ordered among each other, as openraft has it: a committed vote is above the
+/// others of its leader.
+impl PartialOrd for StoredVote {
+    fn partial_cmp(&self, other: &StoredVote) -> Option<std::cmp::Ordering> {
+        let key = |vote: &form::Vote| (vote.term, vote.node, vote.committed);
+        Some(key(&self.0).cmp(&key(&other.0)))
+    }
+}
+
+impl Encode for StoredVote {
+    fn encode<W: Write>(&self, mut to: W) -> io::Result<usize> {
+        let form::Vote { term, node, committed } = self.0;
+        Ok(term.encode(&mut to)? + node.encode(&mut to)? + u8::from(committed).encode(&mut to)?)
+    }
+}
+
+impl Decode for StoredVote {
+    fn decode<R: Read>(mut from: R) -> io::Result<StoredVote> {
+        let term = u64::decode(&mut from)?;
+        let node = u64::decode(&mut from)?;
+        Ok(StoredVote(form::Vote { term, node, committed: u8::decode(&mut from)? != 0 }))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct StoredPayload(form::Payload);
+
+impl Encode for StoredPayload {
+    fn encode<W: Write>(&self, mut to: W) -> io::Result<usize> {
+        let bytes = codec::encode(Content::LogPayload, &self.0)?;
+        let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        to.write_all(&len.to_be_bytes())?;
+        to.write_all(&bytes)?;
+        Ok(4 + bytes.len())
+    }
+}
+
+impl Decode for StoredPayload {
+    fn decode<R: Read>(mut from: R) -> io::Result<StoredPayload> {
+        let len = u32::decode(&mut from)?;
+        if len > RECORD_BYTES_MAX {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a log payload of {len} bytes")));
+        }
+        let mut bytes = vec![0; len as usize];
+        from.read_exact(&mut bytes)?;
+        Ok(StoredPayload(codec::decode(Content::LogPayload, &bytes)?))
+    }
+}

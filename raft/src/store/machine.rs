@@ -1,0 +1,194 @@
+//! The openraft adapter of the list: decode, apply, publish, store, answer. It decides nothing.
+
+use std::io;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use futures_util::{Stream, StreamExt};
+use openraft::EntryPayload;
+use openraft::entry::RaftEntry;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
+use tokio::sync::watch;
+
+use crate::blocklist::{Batch, Change, List};
+use crate::cluster::Picture;
+use crate::codec::{self, Content};
+use crate::outbox::Outbox;
+use crate::store::disk::{Disk, DiskMark};
+use crate::store::snapshot::{Header, SnapshotFile, Snapshots};
+use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
+
+/// Log entries applied before a picture of the result is published, when so many are ready.
+const ENTRIES_PER_PICTURE: usize = 64;
+/// Changed keys after which they go to sled, so that no sled batch gets much longer.
+const KEYS_PER_CHANGE_SET: usize = 512;
+
+/// What readers see, and how far it is: the machine writes here, the cluster handle reads.
+#[derive(Clone)]
+pub(crate) struct Applier {
+    pub(crate) picture: Arc<ArcSwap<Picture>>,
+    pub(crate) applied: watch::Sender<u64>,
+    pub(crate) outbox: Arc<Outbox>,
+}
+
+/// The list in memory, and everything that keeps it.
+pub(crate) struct StateMachine {
+    list: List,
+    mark: DiskMark,
+    applier: Applier,
+    disk: Disk,
+    snapshots: Snapshots,
+}
+
+impl StateMachine {
+    pub(crate) fn new(
+        list: List,
+        mark: DiskMark,
+        applier: Applier,
+        disk: Disk,
+        snapshots: Snapshots,
+    ) -> Self {
+        let machine = StateMachine { list, mark, applier, disk, snapshots };
+        machine.publish();
+        machine
+    }
+
+    fn index(&self) -> u64 {
+        self.mark.last_applied.map_or(0, |id| id.index)
+    }
+
+    fn publish(&self) {
+        let index = self.index();
+        self.applier.picture.store(Arc::new(Picture { list: self.list.clone(), index }));
+        self.applier.applied.send_replace(index);
+    }
+
+    /// Applies one entry; its changes are added, its outcomes go out once the picture is published.
+    fn apply_entry(&mut self, entry: &crate::types::Entry, effects: &mut Effects) -> io::Result<()> {
+        let log_id = entry.log_id();
+        self.mark.last_applied = Some((&log_id).into());
+        match &entry.payload {
+            EntryPayload::Blank => {}
+            EntryPayload::Membership(membership) => {
+                let stored = StoredMembership::new(Some(log_id), membership.clone());
+                self.mark.membership = (&stored).into();
+            }
+            EntryPayload::Normal(encoded) => {
+                let batch: Batch = codec::decode(Content::Batch, &encoded.0)?;
+                let applied = self.list.apply(log_id.index, &batch);
+                effects.changes.extend(applied.changes);
+                if !self.applier.outbox.is_of(batch.origin) {
+                    return Ok(());
+                }
+                if applied.rejected {
+                    tracing::warn!(?batch.origin, batch.first_sequence, "own writes came out of order; sending again");
+                    self.applier.outbox.reset_session();
+                } else {
+                    effects.own.push((log_id.index, batch.first_sequence, applied.outcomes));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a group of entries leaves to be done once all of them are applied.
+#[derive(Default)]
+struct Effects {
+    changes: Vec<Change>,
+    own: Vec<(u64, u64, Vec<Option<crate::blocklist::Outcome>>)>,
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFile;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok((self.mark.last_applied.map(LogId::from), self.mark.membership.clone().into()))
+    }
+
+    async fn apply<S>(&mut self, entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + Send,
+    {
+        let mut groups = entries.ready_chunks(ENTRIES_PER_PICTURE);
+        while let Some(group) = groups.next().await {
+            let mut effects = Effects::default();
+            let mut responders = Vec::new();
+            for item in group {
+                let (entry, responder) = item?;
+                self.apply_entry(&entry, &mut effects)?;
+                responders.extend(responder);
+                if effects.changes.len() >= KEYS_PER_CHANGE_SET {
+                    self.disk.apply(self.mark.clone(), std::mem::take(&mut effects.changes)).await?;
+                }
+            }
+            self.publish();
+            for (index, first_sequence, outcomes) in effects.own {
+                self.applier.outbox.applied(index, first_sequence, outcomes);
+            }
+            responders.into_iter().for_each(|responder| responder.send(()));
+            self.disk.apply(self.mark.clone(), effects.changes).await?;
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder {
+            header: Header { last_log_id: self.mark.last_applied, membership: self.mark.membership.clone() },
+            list: self.list.clone(),
+            snapshots: self.snapshots.clone(),
+            disk: self.disk.clone(),
+        }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, snapshot: SnapshotFile) -> io::Result<()> {
+        let received = snapshot.path().to_path_buf();
+        let (header, list) = blocking(move || snapshot.load()).await?;
+        if header.meta() != *meta {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the snapshot is not the one announced"));
+        }
+        let snapshots = self.snapshots.clone();
+        let kept = header.clone();
+        blocking(move || snapshots.keep(&kept, &received)).await?;
+        self.list = list;
+        self.mark = DiskMark { last_applied: header.last_log_id, membership: header.membership };
+        self.publish();
+        self.applier.outbox.overtaken(&self.list);
+        self.disk.replace(self.mark.clone(), self.list.clone())
+    }
+
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> io::Result<Option<openraft::type_config::alias::SmSnapshotOf<TypeConfig, Self>>> {
+        let current = self.snapshots.current()?;
+        Ok(current.map(|(meta, snapshot)| Snapshot { meta, snapshot }))
+    }
+}
+
+/// Writes one still picture to a snapshot file.
+pub(crate) struct SnapshotBuilder {
+    header: Header,
+    list: List,
+    snapshots: Snapshots,
+    disk: Disk,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = SnapshotFile;
+
+    async fn build_snapshot(
+        &mut self,
+    ) -> io::Result<openraft::type_config::alias::SnapshotOf<TypeConfig, SnapshotFile>> {
+        let (header, list, snapshots) = (self.header.clone(), self.list.clone(), self.snapshots.clone());
+        let meta = header.meta();
+        let snapshot = blocking(move || snapshots.write(&header, &list)).await?;
+        // What the log loses after this is covered twice: by the file, and by sled on the disk itself.
+        self.disk.flush().await?;
+        Ok(Snapshot { meta, snapshot })
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

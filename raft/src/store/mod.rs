@@ -1,0 +1,19 @@
+//! What a node keeps on its disk, and the openraft adapters over it, which translate and decide nothing.
+//!
+//! `log` holds the vote and the log; `disk` is sled, the list as it was at some index; `snapshot` files stand
+//! for purged log. The list itself lives in memory, in `machine`.
+
+mod disk;
+mod identity;
+mod keys;
+mod log;
+mod machine;
+mod snapshot;
+#[cfg(test)]
+mod suite;
+
+pub(crate) use disk::{Disk, DiskMark};
+pub(crate) use identity::{next_incarnation, read_identity, write_identity};
+pub(crate) use log::LogStore;
+pub(crate) use machine::{Applier, StateMachine};
+pub(crate) use snapshot::{Header as SnapshotHeader, SnapshotFile, Snapshots};

@@ -1,0 +1,39 @@
+//! openraft's own storage suite, on our log, list and snapshots.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use openraft::StorageError;
+use openraft::testing::log::{StoreBuilder, Suite};
+use openraft::type_config::TypeConfigExt;
+use tempfile::TempDir;
+use tokio::sync::{oneshot, watch};
+
+use crate::blocklist::Origin;
+use crate::cluster::Picture;
+use crate::outbox::Outbox;
+use crate::store::{Applier, Disk, LogStore, Snapshots, StateMachine};
+use crate::types::TypeConfig;
+
+struct Stores;
+
+impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Stores {
+    async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
+        let dir = tempfile::tempdir().unwrap();
+        let log = LogStore::open(&dir.path().join("log")).unwrap();
+        let snapshots = Snapshots::open(&dir.path().join("snapshots")).unwrap();
+        let (failed, _) = oneshot::channel();
+        let (disk, mark, list, _) = Disk::open(&dir.path().join("list"), 1 << 20, failed).unwrap();
+        let applier = Applier {
+            picture: Arc::new(ArcSwap::from_pointee(Picture::default())),
+            applied: watch::Sender::new(0),
+            outbox: Arc::new(Outbox::new(Origin { node: 1, incarnation: 1 })),
+        };
+        Ok((dir, log, StateMachine::new(list, mark, applier, disk, snapshots)))
+    }
+}
+
+#[test]
+fn our_stores_pass_the_suite_of_openraft() {
+    TypeConfig::run(async { Suite::test_all(Stores).await }).unwrap();
+}

@@ -1,0 +1,119 @@
+//! What a node sees to by itself: founding its cluster, becoming a voter, that others know its address, that no
+//! one lists it, and, on the leader, that entries leave the list when their time has come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use openraft::errors::{InitializeError, RaftError};
+
+use crate::blocklist::{Actor, Command, Operation, Outcome, Role, Timestamp};
+use crate::error::Error;
+use crate::network::Request;
+use crate::node::Node;
+
+/// Between two looks at the membership, while something is to be done.
+const INTERVAL: Duration = Duration::from_millis(250);
+/// How far the list may be behind the known commit for this node to ask for its vote.
+const CAUGHT_UP_ENTRIES: u64 = 100;
+
+/// Makes the cluster of one that this node was told to found, unless it is there already.
+pub(crate) async fn found(node: &Arc<Node>) -> Result<(), Error> {
+    let alone = BTreeMap::from([(node.id(), node.settings.address.clone())]);
+    match node.raft.initialize(alone).await {
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+        Err(error) => return Err(Error::Stopped(error.to_string())),
+    }
+    if node.picture().list.cluster().cluster_id != [0; 16]
+        || node.metrics().membership_config.nodes().count() > 1
+    {
+        return Ok(());
+    }
+    let operation =
+        Operation::Found { cluster_id: node.identity().cluster_id, peer_secret: node.identity().peer_secret };
+    node.submit(vec![command(operation)]).await.map(drop)
+}
+
+/// A command of the cluster itself, stamped now.
+fn command(operation: Operation) -> Command {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    Command { time, actor: Actor { account: "".into(), role: Role::Admin, address: "".into() }, operation }
+}
+
+/// Runs until the node stops.
+pub(crate) async fn run(node: Arc<Node>) {
+    loop {
+        if let Err(error) = tend(&node).await {
+            tracing::info!(%error, "not settled in the cluster yet; trying again");
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn tend(node: &Arc<Node>) -> Result<(), Error> {
+    let metrics = node.metrics();
+    let id = node.id();
+    let Some(address) = metrics.membership_config.get_node(&id) else { return Ok(()) };
+    if metrics.current_leader.is_none() {
+        return Ok(());
+    }
+    if *address != node.settings.address {
+        tracing::info!(from = ?address, to = ?node.settings.address, "this node has moved; telling the others");
+        let request = Request::PutMember { id, address: node.settings.address.clone() };
+        return node.ask_leader(request).await.map(drop);
+    }
+    let voter = metrics.membership_config.voter_ids().any(|voter| voter == id);
+    let committed = metrics.cluster_committed.max(metrics.local_committed).map_or(0, |id| id.index);
+    let caught_up = node.picture().index + CAUGHT_UP_ENTRIES >= committed;
+    if !voter && !node.identity().learner && caught_up {
+        node.ask_leader(Request::Promote { id }).await?;
+        tracing::info!("this node has caught up and is a voter now");
+    }
+    tell_own_addresses(node).await?;
+    match node.raft.is_leader() {
+        true => expire(node).await,
+        false => Ok(()),
+    }
+}
+
+/// Keeps the addresses under which this node is reached in the replicated state, so that no sensor can list it.
+async fn tell_own_addresses(node: &Arc<Node>) -> Result<(), Error> {
+    let address = &node.settings.address;
+    let http = address.http.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
+    let mut addresses = BTreeSet::new();
+    for place in [address.peers.as_str(), http] {
+        addresses.extend(resolve(place).await);
+    }
+    let picture = node.picture();
+    if addresses.is_empty() || picture.list.node_addresses().get(&node.id()) == Some(&addresses) {
+        return Ok(());
+    }
+    let operation = Operation::PutNodeAddresses { node: node.id(), addresses };
+    node.submit(vec![command(operation)]).await.map(drop)
+}
+
+/// The addresses behind `host:port`, `host` or an address; none when there is no such name now.
+async fn resolve(place: &str) -> Vec<IpAddr> {
+    let with_port = if place.rsplit_once(':').is_some() { place.to_owned() } else { format!("{place}:0") };
+    match tokio::net::lookup_host(with_port).await {
+        Ok(found) => found.map(|address| address.ip().to_canonical()).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Takes off the list what has had its time; every node drops it when it applies the command.
+async fn expire(node: &Arc<Node>) -> Result<(), Error> {
+    loop {
+        let command = command(Operation::Expire);
+        if node.picture().list.next_expiry().is_none_or(|next| next > command.time) {
+            return Ok(());
+        }
+        let written = node.submit(vec![command]).await?;
+        let expired = written.into_iter().map(|written| written.outcome).next();
+        if !matches!(expired, Some(Outcome::Expired(count)) if count > 0) {
+            return Ok(());
+        }
+    }
+}
