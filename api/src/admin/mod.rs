@@ -1,0 +1,9 @@
+//! What operators do: look at the cluster, and change who is in it. Any node answers.
+
+mod members;
+mod settings;
+mod status;
+
+pub(crate) use members::{add_member, members, promote, remove_member, transfer_leader};
+pub(crate) use settings::{change_settings, show_settings};
+pub(crate) use status::{formation, init, snapshot, status};

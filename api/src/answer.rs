@@ -1,0 +1,52 @@
+//! Answers in JSON, written without intermediate values where it matters.
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+
+pub(crate) const JSON: &str = "application/json";
+/// The log index that an answer reflects.
+pub(crate) const INDEX: HeaderName = HeaderName::from_static("stockade-index");
+/// Seconds since this node last heard from a leader; missing when it never did.
+pub(crate) const LAG: HeaderName = HeaderName::from_static("stockade-lag");
+/// How many entries a list holds.
+pub(crate) const COUNT: HeaderName = HeaderName::from_static("stockade-count");
+/// How many entries `limit` cut off a list.
+pub(crate) const TRUNCATED: HeaderName = HeaderName::from_static("stockade-truncated");
+
+/// `{"message":…}`
+pub(crate) fn message(status: StatusCode, message: &str) -> Response {
+    json(status, &Message { message })
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    message: &'a str,
+}
+
+/// Any value as JSON.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => body(status, HeaderValue::from_static(JSON), bytes.into()),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be written");
+            let body_bytes = br#"{"message":"the answer could not be written"}"#.as_slice();
+            body(StatusCode::INTERNAL_SERVER_ERROR, HeaderValue::from_static(JSON), body_bytes.into())
+        }
+    }
+}
+
+/// Bytes of some type, whole.
+pub(crate) fn body(status: StatusCode, content_type: HeaderValue, bytes: bytes::Bytes) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+/// The same answer, saying which index it reflects.
+pub(crate) fn at_index(mut response: Response, index: u64) -> Response {
+    response.headers_mut().insert(INDEX, HeaderValue::from(index));
+    response
+}

@@ -1,0 +1,54 @@
+//! What every handler shares.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::http::HeaderValue;
+use axum::response::Response;
+use raft::Cluster;
+use raft::blocklist::Timestamp;
+
+use crate::ApiSettings;
+use crate::answer;
+use crate::credentials::Credentials;
+use crate::metrics::Requests;
+use crate::rendered::Rendered;
+
+/// The state behind all routes.
+pub(crate) struct App {
+    pub(crate) cluster: Cluster,
+    pub(crate) settings: Arc<ApiSettings>,
+    pub(crate) credentials: Credentials,
+    pub(crate) rendered: Rendered,
+    pub(crate) requests: Requests,
+}
+
+impl App {
+    pub(crate) fn new(cluster: Cluster, settings: Arc<ApiSettings>) -> App {
+        App {
+            cluster,
+            settings,
+            credentials: Credentials::default(),
+            rendered: Rendered::default(),
+            requests: Requests::default(),
+        }
+    }
+}
+
+impl App {
+    /// A read's answer, saying which index it reflects and how long ago a leader was heard of.
+    pub(crate) fn read_headers(&self, response: Response, index: u64) -> Response {
+        let mut response = answer::at_index(response, index);
+        let lag = self.cluster.lag().map(|lag| HeaderValue::from_str(&format!("{:.3}", lag.as_secs_f64())));
+        if let Some(Ok(lag)) = lag {
+            response.headers_mut().insert(answer::LAG, lag);
+        }
+        response
+    }
+}
+
+/// The moment a request is stamped with; the only clock a command ever sees.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,94 @@
+//! Who is calling, and may they? Handlers name what they need in their arguments.
+
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use raft::blocklist::{Account, Actor, Command, Operation, Role};
+use sha2::{Digest, Sha256};
+
+use crate::app::{App, now};
+use crate::error::ApiError;
+use crate::listener::ClientAddress;
+
+/// A caller with an account.
+pub(crate) struct Caller {
+    pub(crate) account: Arc<Account>,
+    pub(crate) address: Arc<str>,
+}
+
+/// A caller who runs the cluster: an admin account, or the registration token in `x-authentication`.
+pub(crate) struct Operator {
+    pub(crate) actor: Actor,
+}
+
+impl Caller {
+    /// Goes on only with this role or a stronger one.
+    pub(crate) fn need(self, role: Role) -> Result<Caller, ApiError> {
+        if self.account.role >= role {
+            return Ok(self);
+        }
+        let own = self.account.role;
+        Err(ApiError::Forbidden(format!("a {own} may not do this; it takes the role {role}")))
+    }
+
+    /// A command of this caller, stamped now.
+    pub(crate) fn command(&self, operation: Operation) -> Command {
+        let actor = Actor {
+            account: self.account.username.clone(),
+            role: self.account.role,
+            address: self.address.clone(),
+        };
+        Command { time: now(), actor, operation }
+    }
+}
+
+impl Operator {
+    /// A command of this operator, stamped now.
+    pub(crate) fn command(&self, operation: Operation) -> Command {
+        Command { time: now(), actor: self.actor.clone(), operation }
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, ApiError> {
+        let picture = app.cluster.picture();
+        let account = app.credentials.verify(&parts.headers, &picture.list).await?;
+        Ok(Caller { account, address: address(parts) })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Operator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Operator, ApiError> {
+        match token_is_right(&parts.headers, &app.settings.registration_token) {
+            Some(true) => {
+                let actor = Actor { account: "".into(), role: Role::Admin, address: address(parts) };
+                return Ok(Operator { actor });
+            }
+            Some(false) => {
+                return Err(ApiError::Unauthorized("the token in x-authentication is wrong".into()));
+            }
+            None => {}
+        }
+        let caller = Caller::from_request_parts(parts, app).await?.need(Role::Admin)?;
+        let Caller { account, address } = caller;
+        Ok(Operator { actor: Actor { account: account.username.clone(), role: account.role, address } })
+    }
+}
+
+/// Whether `x-authentication` holds the registration token; `None` without that header. Compared by digest,
+/// so that the time taken tells nothing.
+pub(crate) fn token_is_right(headers: &HeaderMap, token: &str) -> Option<bool> {
+    let given = headers.get("x-authentication")?;
+    Some(Sha256::digest(given.as_bytes()) == Sha256::digest(token.as_bytes()))
+}
+
+fn address(parts: &Parts) -> Arc<str> {
+    let peer = parts.extensions.get::<ConnectInfo<ClientAddress>>();
+    peer.map_or_else(|| "".into(), |ConnectInfo(peer)| peer.0.ip().to_canonical().to_string().into())
+}

@@ -1,0 +1,53 @@
+//! `json`: an array of flat objects.
+
+use super::field::{Content, write};
+use super::{Field, Format, Row, Rows, Shape};
+
+pub(crate) struct Json;
+
+impl Format for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn content_type(&self) -> &'static str {
+        crate::answer::JSON
+    }
+
+    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (at, row) in rows.enumerate() {
+            if at > 0 {
+                out.extend(b",\n");
+            }
+            object(&row, shape, out);
+        }
+        out.extend(b"]\n");
+    }
+}
+
+/// One entry as a flat object; the members in the order asked for, else in the talk's.
+pub(super) fn object(row: &Row<'_>, shape: &Shape, out: &mut Vec<u8>) {
+    let fields = if shape.fields.is_empty() { &Field::MEMBERS[..] } else { &shape.fields };
+    for (at, field) in fields.iter().enumerate() {
+        out.push(if at == 0 { b'{' } else { b',' });
+        string(field.name(), out);
+        out.push(b':');
+        match field.of(row) {
+            Content::Plain(value) => {
+                out.push(b'"');
+                write(out, value);
+                out.push(b'"');
+            }
+            Content::Text(text) => string(text, out),
+            Content::Number(number) => write(out, &number),
+            Content::Texts(texts) => serde_json::to_writer(&mut *out, &texts).expect("texts are JSON"),
+            Content::Nothing => out.extend(b"null"),
+        }
+    }
+    out.push(b'}');
+}
+
+fn string(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, text).expect("a text is JSON");
+}

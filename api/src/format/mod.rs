@@ -1,0 +1,123 @@
+//! The forms a list is handed out in: one file a format, one trait, and the registry of their names.
+
+mod csv;
+mod field;
+mod json;
+mod ndjson;
+mod txt;
+mod xml;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+use raft::blocklist::{Entry, Observable};
+
+pub(crate) use field::Field;
+
+use crate::error::ApiError;
+
+/// What is shown of each entry, and how.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shape {
+    /// As asked with `fields=`; none is the format's default.
+    pub(crate) fields: Vec<Field>,
+    /// As asked with `header=`; none is a header for more than one column.
+    pub(crate) header: Option<bool>,
+}
+
+/// A value that is handed out, and the entry that speaks of it: the allow list may leave parts of a network.
+pub(crate) struct Row<'e> {
+    pub(crate) value: Observable,
+    pub(crate) entry: &'e Entry,
+}
+
+impl<'e> From<&'e Arc<Entry>> for Row<'e> {
+    fn from(entry: &'e Arc<Entry>) -> Row<'e> {
+        Row { value: entry.value.clone(), entry }
+    }
+}
+
+/// Rows of a list, in order.
+pub(crate) type Rows<'i, 'e> = &'i mut (dyn Iterator<Item = Row<'e>> + 'i);
+
+/// One way to write a list down.
+pub(crate) trait Format: Sync {
+    /// The word for `format=`.
+    fn name(&self) -> &'static str;
+
+    /// The value of `Content-Type`.
+    fn content_type(&self) -> &'static str;
+
+    /// Appends the whole list; LF only, with a final LF.
+    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>);
+}
+
+/// Every format, the default first.
+pub(crate) static ALL: [&dyn Format; 5] = [&json::Json, &xml::Xml, &csv::Csv, &txt::Txt, &ndjson::Ndjson];
+
+/// The format of a request: `format=`, else the best that `Accept` names, else JSON.
+pub(crate) fn choose(word: Option<&str>, headers: &HeaderMap) -> Result<&'static dyn Format, ApiError> {
+    if let Some(word) = word {
+        return ALL.into_iter().find(|format| format.name() == word).ok_or_else(|| {
+            let allowed = ALL.map(Format::name).join(", ");
+            ApiError::BadRequest(format!("format `{word}` is not known; allowed: {allowed}"))
+        });
+    }
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
+    Ok(accepted(accept).unwrap_or(ALL[0]))
+}
+
+/// The acceptable format with the highest quality; the first named wins a tie (RFC 9110, section 12.5.1).
+fn accepted(accept: &str) -> Option<&'static dyn Format> {
+    let mut best: Option<(&'static dyn Format, f32)> = None;
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let quality =
+            parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
+        let format = match media.as_str() {
+            "*/*" | "application/*" | "application/json" => ALL[0],
+            "application/xml" | "text/xml" => ALL[1],
+            "text/csv" => ALL[2],
+            "text/plain" | "text/*" => ALL[3],
+            "application/x-ndjson" | "application/ndjson" => ALL[4],
+            _ => continue,
+        };
+        if quality > 0.0 && best.is_none_or(|(_, other)| quality > other) {
+            best = Some((format, quality));
+        }
+    }
+    best.map(|(format, _)| format)
+}
+
+#[cfg(test)]
+mod choosing {
+    use super::*;
+
+    #[test]
+    fn the_accept_header_chooses() {
+        let rows = [
+            ("*/*", "json"),
+            ("text/csv", "csv"),
+            ("text/html, application/xml;q=0.9, */*;q=0.8", "xml"),
+            ("text/plain;q=0.5, text/csv;q=0.9", "csv"),
+            ("application/x-ndjson", "ndjson"),
+            ("text/csv;q=0", "json"),
+            ("image/png", "json"),
+            ("", "json"),
+        ];
+        for (accept, name) in rows {
+            assert_eq!(accepted(accept).unwrap_or(ALL[0]).name(), name, "{accept}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_format_is_refused_with_the_words_that_are_known() {
+        let error = choose(Some("yaml"), &HeaderMap::new()).err().unwrap();
+        assert!(format!("{error:?}").contains("allowed: json, xml, csv, txt, ndjson"), "{error:?}");
+    }
+}

@@ -1,0 +1,23 @@
+//! `ndjson`: one flat object a line.
+
+use super::json::object;
+use super::{Format, Rows, Shape};
+
+pub(crate) struct Ndjson;
+
+impl Format for Ndjson {
+    fn name(&self) -> &'static str {
+        "ndjson"
+    }
+
+    fn content_type(&self) -> &'static str {
+        "application/x-ndjson"
+    }
+
+    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+        for row in rows {
+            object(&row, shape, out);
+            out.push(b'\n');
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `txt`: one value a line and nothing else; of several fields, tab between them. An empty list is one LF,
+//! because a firewall that gets zero bytes keeps its old table (pfSense's parser).
+
+use super::field::{Content, write};
+use super::{Field, Format, Rows, Shape};
+
+pub(crate) struct Txt;
+
+impl Format for Txt {
+    fn name(&self) -> &'static str {
+        "txt"
+    }
+
+    fn content_type(&self) -> &'static str {
+        "text/plain; charset=utf-8"
+    }
+
+    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+        let fields = if shape.fields.is_empty() { &[Field::Value][..] } else { &shape.fields };
+        let start = out.len();
+        for row in rows {
+            for (at, field) in fields.iter().enumerate() {
+                if at > 0 {
+                    out.push(b'\t');
+                }
+                match field.of(&row) {
+                    Content::Plain(value) => write(out, value),
+                    Content::Text(text) => one_line(text, out),
+                    Content::Number(number) => write(out, &number),
+                    Content::Texts(texts) => one_line(&texts.join(","), out),
+                    Content::Nothing => {}
+                }
+            }
+            out.push(b'\n');
+        }
+        if out.len() == start {
+            out.push(b'\n');
+        }
+    }
+}
+
+/// Somebody's words, without what would begin another line or column.
+fn one_line(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
+        out.extend(text.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
+    } else {
+        out.extend(text.as_bytes());
+    }
+}

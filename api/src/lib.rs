@@ -1,0 +1,47 @@
+//! HTTP: how people, sensors and firewalls talk to the list.
+//!
+//! A request goes `routes` → `auth` → one handler (`list`, `allow`, `user`, `admin`) → one call of `raft::Cluster` →
+//! `answer` or `format`. `error` is the one place with status codes.
+
+mod admin;
+mod allow;
+mod answer;
+mod app;
+mod auth;
+mod credentials;
+mod error;
+mod format;
+mod freshness;
+mod health;
+mod list;
+mod listener;
+mod metrics;
+mod parameters;
+mod rendered;
+mod routes;
+mod user;
+mod waiting;
+pub mod wire;
+
+pub use listener::{ClientAddress, SharedListener};
+
+use std::sync::Arc;
+
+/// What the API needs besides the cluster.
+pub struct ApiSettings {
+    /// What `x-authentication` must say to register an account or open the admin endpoints.
+    pub registration_token: String,
+    /// Largest request body, in bytes.
+    pub body_bytes_max: usize,
+}
+
+/// The whole API over a cluster.
+pub fn router(cluster: raft::Cluster, settings: Arc<ApiSettings>) -> axum::Router {
+    routes::router(Arc::new(app::App::new(cluster, settings)))
+}
+
+/// What a node answers before it belongs to a cluster: `/livez` is 200, `/readyz` 503, `GET /admin/formation`
+/// (registration token) tells `{"state":"waiting","join_key":"<hex>"}`; everything else is 503 + Retry-After.
+pub fn waiting_router(join_key: [u8; 16], settings: Arc<ApiSettings>) -> axum::Router {
+    waiting::router(join_key, settings)
+}

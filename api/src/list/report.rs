@@ -1,0 +1,201 @@
+//! One report as sensors send it, and the one way from there to the domain.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use raft::blocklist::{Kind, Observable, Report, Timestamp};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::parameters::duration;
+
+/// The longest source or tag, in characters.
+const LABEL_CHARS_MAX: usize = 128;
+/// The most tags of one report.
+const TAGS_MAX: usize = 16;
+
+/// A report in JSON, or as the columns of CSV and the pairs of a form. Unknown members are ignored, and so are
+/// those of other kinds, whatever they hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawReport<'a> {
+    #[serde(borrow, deserialize_with = "text_if_text")]
+    pub(super) value: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text_if_text")]
+    pub(super) ip: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text_if_text")]
+    pub(super) domain: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text_if_text")]
+    pub(super) url: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text_if_text")]
+    pub(super) hash: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text_if_text")]
+    pub(super) email: Option<Cow<'a, str>>,
+    #[serde(borrow, deserialize_with = "text_if_text")]
+    pub(super) username: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(super) comment: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub(super) source: Option<Cow<'a, str>>,
+    pub(super) ttl: Option<NumberOrText>,
+    pub(super) seen: Option<NumberOrText>,
+    pub(super) tags: Option<Tags>,
+}
+
+/// The text of a member, borrowed where it can be; none of a member that holds anything else.
+fn text_if_text<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Cow<'a, str>>, D::Error> {
+    let raw = <&RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str::<Text<'de>>(raw.get()).ok().map(|text| text.0))
+}
+
+/// A text that is borrowed unless it holds escapes.
+#[derive(Deserialize)]
+pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// Sensors send numbers as numbers and as texts.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum NumberOrText {
+    Number(f64),
+    Text(String),
+}
+
+impl fmt::Display for NumberOrText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NumberOrText::Number(number) => number.fmt(f),
+            NumberOrText::Text(text) => one_line(text).fmt(f),
+        }
+    }
+}
+
+/// `["a","b"]` or `"a,b"`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Tags {
+    List(Vec<String>),
+    Text(String),
+}
+
+/// What a report says where it is silent itself.
+#[derive(Clone, Debug)]
+pub(super) struct Defaults {
+    pub(super) comment: Arc<str>,
+    pub(super) source: Arc<str>,
+    pub(super) ttl: Option<i64>,
+    pub(super) tags: BTreeSet<Arc<str>>,
+}
+
+impl<'a> RawReport<'a> {
+    /// The text of the value: under the name of the kind, or `value`.
+    pub(super) fn text(&self, kind: Kind) -> Option<&str> {
+        let named = match kind {
+            Kind::Ip => &self.ip,
+            Kind::Domain => &self.domain,
+            Kind::Url => &self.url,
+            Kind::Hash => &self.hash,
+            Kind::Email => &self.email,
+            Kind::Username => &self.username,
+        };
+        named.as_deref().or(self.value.as_deref())
+    }
+
+    /// Sets a member by its name, as CSV and forms have it; false when there is none of that name.
+    pub(super) fn set(&mut self, name: &str, value: Cow<'a, str>) -> bool {
+        let text = |value: Cow<'a, str>| Some(NumberOrText::Text(value.into_owned()));
+        match name {
+            "value" => self.value = Some(value),
+            "ip" => self.ip = Some(value),
+            "domain" => self.domain = Some(value),
+            "url" => self.url = Some(value),
+            "hash" => self.hash = Some(value),
+            "email" => self.email = Some(value),
+            "username" => self.username = Some(value),
+            "comment" => self.comment = Some(value),
+            "source" => self.source = Some(value),
+            "ttl" => self.ttl = text(value),
+            "seen" => self.seen = text(value),
+            "tags" => self.tags = Some(Tags::Text(value.into_owned())),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The report, or why it is none; the reason names the value.
+    pub(super) fn parse(self, kind: Kind, defaults: &Defaults) -> Result<Report, String> {
+        let Some(text) = self.text(kind) else {
+            return Err(format!("`{kind}` is missing"));
+        };
+        let value = Observable::parse(kind, text).map_err(|malformed| malformed.to_string())?;
+        let comment =
+            self.comment.as_deref().map_or_else(|| defaults.comment.clone(), |text| one_line(text).into());
+        let source = match self.source.as_deref().map(str::trim).filter(|source| !source.is_empty()) {
+            Some(source) => label("source", source)?,
+            None => defaults.source.clone(),
+        };
+        let ttl = match self.ttl {
+            Some(ttl) => Some(seconds(&ttl)?),
+            None => defaults.ttl,
+        };
+        let tags = match self.tags {
+            Some(Tags::List(tags)) => labels(tags.iter().map(String::as_str))?,
+            Some(Tags::Text(text)) => labels(text.split(','))?,
+            None => defaults.tags.clone(),
+        };
+        let seen = match self.seen {
+            Some(seen) => Some(moment(&seen)?),
+            None => None,
+        };
+        Ok(Report { value, comment, source, ttl, tags, seen })
+    }
+}
+
+/// Seconds of a ttl; 0 and less is never.
+fn seconds(ttl: &NumberOrText) -> Result<i64, String> {
+    match duration(&ttl.to_string()) {
+        Some(seconds) => Ok(seconds.ceil() as i64),
+        None => Err(format!("ttl `{ttl}` is not a time such as 3600 or 7d")),
+    }
+}
+
+fn moment(seen: &NumberOrText) -> Result<Timestamp, String> {
+    Timestamp::parse(&seen.to_string())
+        .ok_or_else(|| format!("seen `{seen}` is neither RFC 3339 nor seconds since 1970"))
+}
+
+/// Reads `tags=` and the like.
+pub(super) fn labels<'t>(texts: impl Iterator<Item = &'t str>) -> Result<BTreeSet<Arc<str>>, String> {
+    let tags: BTreeSet<Arc<str>> = texts
+        .map(str::trim)
+        .filter(|tag| !tag.is_empty())
+        .map(|tag| label("tag", tag))
+        .collect::<Result<_, _>>()?;
+    match tags.len() > TAGS_MAX {
+        true => Err(format!("more than {TAGS_MAX} tags")),
+        false => Ok(tags),
+    }
+}
+
+/// A short text that names something.
+pub(super) fn label(what: &str, text: &str) -> Result<Arc<str>, String> {
+    if text.chars().count() > LABEL_CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(format!(
+            "{what} `{}` is not a name of at most {LABEL_CHARS_MAX} characters",
+            one_line(text)
+        ));
+    }
+    Ok(text.into())
+}
+
+/// Free text without control characters: a comment is one line.
+pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    match text.chars().any(char::is_control) {
+        true => text.replace(char::is_control, " ").into(),
+        false => text.into(),
+    }
+}

@@ -1,0 +1,47 @@
+//! All routes, on one screen.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{delete, get, post};
+
+use crate::app::App;
+use crate::{admin, allow, error, health, list, metrics, user};
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(health::welcome))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
+        .route("/user/register", post(user::register))
+        .route("/user/{name}", get(user::show).patch(user::change).put(user::change).delete(user::delete))
+        .route("/user/{name}/tokens", get(user::list_tokens).post(user::make_token))
+        .route("/user/{name}/tokens/{token}", delete(user::revoke_token))
+        .route("/users", get(user::list))
+        .route("/admin/init", post(admin::init))
+        .route("/admin/formation", get(admin::formation))
+        .route("/admin/status", get(admin::status))
+        .route("/admin/snapshot", post(admin::snapshot))
+        .route("/admin/leader", post(admin::transfer_leader))
+        .route("/admin/members", get(admin::members).post(admin::add_member))
+        .route("/admin/members/{id}", delete(admin::remove_member))
+        .route("/admin/members/{id}/promote", post(admin::promote))
+        .route("/admin/settings", get(admin::show_settings).put(admin::change_settings))
+        .route("/allow/add", post(allow::add))
+        .route("/allow/delete", post(allow::delete))
+        .route("/allow/all", get(allow::all))
+        .route("/allow/{*value}", get(allow::show))
+        .route("/{kind}/add", post(list::add))
+        .route("/{kind}/delete", post(list::delete))
+        .route("/{kind}/all", get(list::all))
+        .route("/{kind}/{*value}", get(list::lookup))
+        .fallback(error::no_such_route)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(from_fn_with_state(app.clone(), error::as_json))
+        .layer(DefaultBodyLimit::max(app.settings.body_bytes_max))
+        .route_layer(from_fn_with_state(app.clone(), metrics::count))
+        .with_state(app)
+}
