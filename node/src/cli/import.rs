@@ -1,0 +1,191 @@
+//! `stockade import`: all values of a file, in requests of some lines, several of them under way.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+use super::chunks::{self, Chunk};
+use super::client::{As, Body, Client, Connection, encode};
+use super::entries::Kind;
+use super::{Ended, output};
+
+/// Refused lines that are shown.
+const REFUSED_SHOWN_MAX: usize = 20;
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    kind: Kind,
+    /// The comment of all values
+    #[arg(long)]
+    comment: Option<String>,
+    /// The source of all values; by default the address of this machine
+    #[arg(long)]
+    source: Option<String>,
+    /// When they leave the list: 3600, 12h, 7d; 0 is never
+    #[arg(long)]
+    ttl: Option<String>,
+    /// A label for all values; may be given several times
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Lines in one request
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..))]
+    lines: u16,
+    /// Requests under way at once
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    parallel: u8,
+    /// A list of values: CSV whose header names the value, NDJSON, or one a line (the first word counts, `#`, `;` and
+    /// `//` begin comments); `-` is standard input
+    file: PathBuf,
+}
+
+#[derive(Debug, Default)]
+struct Totals {
+    added: u64,
+    sighted: u64,
+    refused: u64,
+    shown: Vec<String>,
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Result<Ended, String> {
+        let problem = |error: io::Error| format!("{}: {error}", self.file.display());
+        let (reader, bytes): (Box<dyn BufRead + Send>, u64) = match self.file.to_str() {
+            Some("-") => (Box::new(BufReader::new(io::stdin())), 0),
+            _ => {
+                let file = File::open(&self.file).map_err(problem)?;
+                let bytes = file.metadata().map_err(problem)?.len();
+                (Box::new(BufReader::new(file)), bytes)
+            }
+        };
+        let progress = progress(bytes);
+        let client = Client::new(&self.connection);
+        let path = self.path();
+        let (sender, receiver) = sync_channel(usize::from(self.parallel));
+        // Held by the workers alone: when the last of them has failed, nothing more is read and the import ends.
+        let receiver = Arc::new(Mutex::new(receiver));
+        let totals = Mutex::new(Totals::default());
+        let outcome = thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.parallel)
+                .map(|_| {
+                    let receiver = Arc::clone(&receiver);
+                    let (client, path, totals, progress) = (&client, &path, &totals, &progress);
+                    scope.spawn(move || work(client, path, &receiver, totals, progress))
+                })
+                .collect();
+            drop(receiver);
+            let read = chunks::cut(reader, &self.kind.kind, usize::from(self.lines), &sender);
+            let read = read.map_err(problem);
+            drop(sender);
+            let ended =
+                workers.into_iter().map(|worker| worker.join().unwrap_or(Err("a thread failed".into())));
+            ended.fold(read, |all, one| all.and(one))
+        });
+        progress.finish_and_clear();
+        let totals = totals.into_inner().unwrap_or_default();
+        report(&totals)?;
+        outcome.map(|()| Ended::Done)
+    }
+
+    fn path(&self) -> String {
+        let mut path = format!("/{}/add", self.kind.kind);
+        let tags = (!self.tags.is_empty()).then(|| self.tags.join(","));
+        let given =
+            [("comment", &self.comment), ("source", &self.source), ("ttl", &self.ttl), ("tags", &tags)];
+        let mut mark = '?';
+        for (name, text) in given {
+            if let Some(text) = text {
+                path.push_str(&format!("{mark}{name}={}", encode(text)));
+                mark = '&';
+            }
+        }
+        path
+    }
+}
+
+fn progress(bytes: u64) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let template = "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    match bytes {
+        0 => ProgressBar::new_spinner(),
+        _ => ProgressBar::new(bytes).with_style(style),
+    }
+}
+
+fn work(
+    client: &Client,
+    path: &str,
+    chunks: &Mutex<Receiver<Chunk>>,
+    totals: &Mutex<Totals>,
+    progress: &ProgressBar,
+) -> Result<(), String> {
+    loop {
+        let next = chunks.lock().map_err(|_| "a thread failed")?.recv();
+        let Ok(chunk) = next else { return Ok(()) };
+        let body = Body { content_type: chunk.content_type, bytes: chunk.body.as_bytes() };
+        let answer = client.ask("POST", path, As::Account, Some(body))?.success()?.json()?;
+        totals.lock().map_err(|_| "a thread failed")?.add(&answer, chunk.before);
+        progress.inc(chunk.bytes);
+    }
+}
+
+impl Totals {
+    fn add(&mut self, answer: &Value, before: usize) {
+        self.added += answer["added"].as_u64().unwrap_or(0);
+        self.sighted += answer["sighted"].as_u64().unwrap_or(0);
+        self.refused += answer["refused_total"].as_u64().unwrap_or(0);
+        for refused in answer["refused"].as_array().into_iter().flatten() {
+            if self.shown.len() < REFUSED_SHOWN_MAX {
+                let line = refused["line"].as_u64().unwrap_or(0) as usize + before;
+                self.shown.push(format!("line {line}: {}", refused["reason"].as_str().unwrap_or_default()));
+            }
+        }
+    }
+}
+
+fn report(totals: &Totals) -> Result<(), String> {
+    for line in &totals.shown {
+        output::error(line);
+    }
+    if totals.refused > totals.shown.len() as u64 {
+        output::error(&format!("and {} more refused lines", totals.refused - totals.shown.len() as u64));
+    }
+    output::line(&format!("{} added, {} sighted, {} refused", totals.added, totals.sighted, totals.refused))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        import: Arguments,
+    }
+
+    #[test]
+    fn an_import_that_no_node_takes_ends_with_the_reason() {
+        let path = std::env::temp_dir().join(format!("stockade-import-{}", std::process::id()));
+        std::fs::write(&path, "192.0.2.1\n".repeat(100)).unwrap();
+        let file = path.to_str().unwrap();
+        // Far more requests than workers and queue hold.
+        let nobody = ["import", "--url", "http://127.0.0.1:1", "--timeout", "0", "--lines", "1", file];
+        let result = Line::parse_from(nobody).import.run();
+        std::fs::remove_file(&path).unwrap();
+        assert!(result.unwrap_err().contains("http://127.0.0.1:1"));
+    }
+}

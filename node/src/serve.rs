@@ -1,0 +1,196 @@
+//! One node, from start to stop.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::{ApiSettings, ClientAddress, SharedListener};
+use raft::{Address, Cluster};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::formation::{self, Formed};
+
+use crate::settings::Settings;
+use crate::{data, telemetry};
+
+/// Requests under way have this long to end once the node is told to stop.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Runs a node until it is told to stop, or cannot go on.
+pub(crate) fn serve(settings: Settings) -> Result<ExitCode, String> {
+    telemetry::start(&settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(settings.threads)
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let result = runtime.block_on(run(settings));
+    // A blocked thread, as one that asks another node, must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn run(settings: Settings) -> Result<ExitCode, String> {
+    let _lock = data::lock(&settings.data)?;
+    let token = data::registration_token(&settings.data)?;
+    let http = bind(settings.http).await?;
+    let peers = bind(settings.peers).await?;
+    let address = Address {
+        peers: settings.advertise_peers.clone().unwrap_or(reachable(&peers)?),
+        http: settings.advertise_http.clone().unwrap_or(format!("http://{}", reachable(&http)?)),
+    };
+    let http = SharedListener(Arc::new(http));
+    let api = ApiSettings { registration_token: token.clone(), body_bytes_max: settings.body_bytes_max };
+    let api = Arc::new(api);
+    let mut stop = told_to_stop()?;
+    let cluster_settings = raft::Settings {
+        data: settings.data.clone(),
+        address: address.clone(),
+        write_timeout: settings.write_timeout,
+        snapshot_after_entries: settings.snapshot_after_entries,
+        log_keep_entries: settings.log_keep_entries,
+        sled_cache_bytes: settings.sled_cache_bytes,
+    };
+    let known = Cluster::identity(&settings.data).map_err(|error| error.to_string())?;
+    let starting = async {
+        let mut founded = false;
+        if known.is_none() {
+            founded = settle(&settings, &cluster_settings, &address, &token, &http, &api).await?;
+        } else if !settings.join.is_empty() {
+            tracing::info!("this node belongs to a cluster already; --join is not needed any more");
+        }
+        data::forget_join_key(&settings.data)?;
+        let cluster = Cluster::start(cluster_settings, peers).await.map_err(|error| error.to_string())?;
+        Ok::<_, String>((cluster, founded))
+    };
+    let (cluster, founded) = tokio::select! {
+        started = starting => started?,
+        _ = stop.changed() => return Ok(ExitCode::SUCCESS),
+    };
+    let shown = if data::token_is_given() { "$REGISTRATION_TOKEN" } else { &token };
+    say_ready(&cluster, &address, &http, founded.then_some(shown));
+    serve_api(cluster, api, http, stop).await
+}
+
+/// Finds the cluster of an empty node; meanwhile its port answers that it is waiting. True if it founded one.
+async fn settle(
+    settings: &Settings,
+    cluster: &raft::Settings,
+    address: &Address,
+    token: &str,
+    http: &SharedListener,
+    api: &Arc<ApiSettings>,
+) -> Result<bool, String> {
+    let join_key = data::join_key(&settings.data)?;
+    let (formed, is_formed) = watch::channel(false);
+    let router = api::waiting_router(join_key, api.clone());
+    let waiting_room = tokio::spawn(serve_until(http.clone(), router, is_formed));
+    let outcome = formation::form(settings, address, join_key, token).await;
+    let kept = match outcome {
+        Formed::Founder => Cluster::found(cluster).map(|_| true),
+        Formed::Member(ticket) => Cluster::accept(cluster, &ticket).map(|()| false),
+    };
+    formed.send_replace(true);
+    waiting_room.await.map_err(|error| error.to_string())??;
+    kept.map_err(|error| error.to_string())
+}
+
+async fn serve_api(
+    cluster: Cluster,
+    api: Arc<ApiSettings>,
+    http: SharedListener,
+    mut stop: watch::Receiver<bool>,
+) -> Result<ExitCode, String> {
+    let router = api::router(cluster.clone(), api);
+    let mut serving = tokio::spawn(serve_until(http, router, stop.clone()));
+    tokio::select! {
+        // First, because being told to stop ends the serving too, and that is no failure.
+        biased;
+        _ = stop.wait_for(|stop| *stop) => {}
+        error = cluster.stopped() => {
+            tracing::error!(%error, "the node cannot go on");
+            return Ok(ExitCode::FAILURE);
+        }
+        ended = &mut serving => {
+            ended.map_err(|error| error.to_string())??;
+            return Err("the HTTP server has ended by itself".into());
+        }
+    }
+    tracing::info!("stopping: no new requests; handing over and draining");
+    let (stopped, drained) = tokio::join!(cluster.shutdown(), tokio::time::timeout(DRAIN_TIMEOUT, serving));
+    if drained.is_err() {
+        tracing::warn!("some requests did not end in time");
+    }
+    stopped.map_err(|error| error.to_string())?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve_until(
+    listener: SharedListener,
+    router: axum::Router,
+    mut end: watch::Receiver<bool>,
+) -> Result<(), String> {
+    let service = router.into_make_service_with_connect_info::<ClientAddress>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(async move {
+            // The sender going away is an end too.
+            drop(end.wait_for(|end| *end).await);
+        })
+        .await
+        .map_err(|error| error.to_string())
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))
+}
+
+/// `host:port` of a listener as others may reach it: its address, or this machine's name if it has none.
+fn reachable(listener: &TcpListener) -> Result<String, String> {
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    if !address.ip().is_unspecified() {
+        return Ok(address.to_string());
+    }
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").map_err(|error| error.to_string())?;
+    Ok(format!("{}:{}", name.trim(), address.port()))
+}
+
+/// Turns true at SIGTERM or SIGINT.
+fn told_to_stop() -> Result<watch::Receiver<bool>, String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| error.to_string())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        sender.send_replace(true);
+    });
+    Ok(receiver)
+}
+
+/// One line that says where the node is; for a new cluster, the talk's lines to try.
+fn say_ready(cluster: &Cluster, address: &Address, http: &SharedListener, founded_with: Option<&str>) {
+    let local = http.0.local_addr().map_or_else(|_| address.http.clone(), |addr| format!("http://{addr}"));
+    let node_id = cluster.status().node_id;
+    tracing::info!(node_id, http = %local, peers = %address.peers, "ready");
+    let mut text = format!("stockade: node {} ready, http {local}, peers {}\n", node_id, address.peers);
+    if let Some(token) = founded_with {
+        text.push_str(&format!(
+            "\nTry it:\n\
+             curl -H \"x-authentication: {token}\" -H 'Content-Type: application/json' \\\n     \
+             --data '{{\"username\":\"pts2021\",\"password\":\"SecretPW\"}}' {local}/user/register\n\
+             curl --user pts2021:SecretPW -H 'Content-Type: application/json' \\\n     \
+             --data '{{\"ip\":\"45.146.164.110\",\"comment\":\"Bad guy\"}}' {local}/ip/add\n\
+             curl --user pts2021:SecretPW {local}/ip/45.146.164.110\n\
+             curl --user pts2021:SecretPW '{local}/ip/all?fields=value&format=csv'\n\n"
+        ));
+    }
+    // A closed standard error is no reason to stop.
+    drop(std::io::stderr().write_all(text.as_bytes()));
+}
