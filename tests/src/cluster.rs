@@ -1,0 +1,200 @@
+//! A cluster of real processes, founded by its first node and joined by the others.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::home::Home;
+use crate::node::Node;
+use crate::wait::wait_for;
+
+/// The registration token of every test cluster.
+pub const TOKEN: &str = "SuperSecretToken";
+/// The password of every account the harness registers.
+pub const PASSWORD: &str = "SecretPW";
+/// The analyst that `TestCluster::start` registers.
+const ANALYST: &str = "analyst";
+/// How long a cluster may take to come to an agreement about itself.
+const AGREED_WITHIN: Duration = Duration::from_secs(30);
+/// Looks in a row that have to find the same voters.
+const LOOKS: usize = 5;
+
+/// Nodes of one cluster. They end with the story, before their directory goes.
+pub struct TestCluster {
+    /// The nodes, in the order they were added.
+    pub nodes: Vec<Node>,
+    home: Home,
+}
+
+impl TestCluster {
+    /// No nodes yet.
+    pub fn empty() -> TestCluster {
+        TestCluster { nodes: Vec::new(), home: Home::new() }
+    }
+
+    /// A running cluster of `count` voters.
+    #[track_caller]
+    pub fn start(count: usize) -> TestCluster {
+        TestCluster::start_with(count, &[])
+    }
+
+    /// The same, with more flags for every node.
+    #[track_caller]
+    pub fn start_with(count: usize, flags: &[&str]) -> TestCluster {
+        let mut cluster = TestCluster::empty();
+        cluster.prepare(flags);
+        cluster.nodes[0].start_ready();
+        for _ in 1..count {
+            cluster.join(flags);
+        }
+        for node in &mut cluster.nodes {
+            node.wait_ready();
+        }
+        cluster.wait_voters(count);
+        cluster.register(ANALYST, "analyst");
+        cluster
+    }
+
+    /// A new node, not started.
+    pub fn prepare(&mut self, flags: &[&str]) -> usize {
+        let number = self.nodes.len();
+        let mut node = Node::prepare(self.home.path(), &format!("node-{}", number + 1), TOKEN);
+        node.set_arguments(flags);
+        self.nodes.push(node);
+        number
+    }
+
+    /// A new node that asks the ones before it to be taken in; started, not waited for.
+    #[track_caller]
+    pub fn join(&mut self, flags: &[&str]) -> usize {
+        let urls: Vec<String> = self.nodes.iter().map(Node::url).collect();
+        let number = self.prepare(&[]);
+        let mut arguments = vec!["--join"];
+        arguments.extend(urls.iter().map(String::as_str));
+        arguments.extend(flags);
+        self.nodes[number].set_arguments(&arguments);
+        self.nodes[number].start();
+        number
+    }
+
+    /// Registers an account; every node knows it afterwards.
+    #[track_caller]
+    pub fn register(&self, username: &str, role: &str) {
+        let body = json!({"username": username, "password": PASSWORD, "role": role});
+        let index = self.nodes[0].operator().post("/user/register", &body).expect(201).index();
+        self.wait_applied(index);
+    }
+
+    /// A client of the analyst on one node.
+    pub fn analyst(&self, number: usize) -> Client {
+        self.client(number, ANALYST)
+    }
+
+    /// A client of a registered account on one node.
+    pub fn client(&self, number: usize, username: &str) -> Client {
+        self.nodes[number].anonymous().basic(username, PASSWORD)
+    }
+
+    /// The number of the node that leads, once the running nodes agree on it.
+    #[track_caller]
+    pub fn leader(&mut self) -> usize {
+        let running = self.running();
+        wait_for("the running nodes agree on a leader", AGREED_WITHIN, || {
+            let statuses: Vec<Value> =
+                running.iter().map(|&number| self.nodes[number].status()).collect::<Option<_>>()?;
+            let leader = statuses[0]["leader"].as_u64()?;
+            let agreed = statuses.iter().all(|status| status["leader"].as_u64() == Some(leader));
+            let position = statuses.iter().position(|status| status["node_id"].as_u64() == Some(leader))?;
+            (agreed && statuses[position]["state"] == "leader").then(|| running[position])
+        })
+    }
+
+    /// The numbers of the running nodes that do not lead.
+    #[track_caller]
+    pub fn followers(&mut self) -> Vec<usize> {
+        let leader = self.leader();
+        self.running().into_iter().filter(|&number| number != leader).collect()
+    }
+
+    /// The numbers of the nodes whose process is there.
+    pub fn running(&mut self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|&number| self.nodes[number].is_running()).collect()
+    }
+
+    /// The voters as one node sees them, by id.
+    pub fn voters(&self, number: usize) -> Option<Vec<u64>> {
+        voters(&self.nodes[number].status()?)
+    }
+
+    /// Waits until every running node sees the same voters, this many, and no change of them is under way: a
+    /// node that is killed in the middle of one may be needed for it.
+    #[track_caller]
+    pub fn wait_voters(&mut self, count: usize) {
+        let running = self.running();
+        let mut looks = 0;
+        wait_for(&format!("every node sees {count} voters"), AGREED_WITHIN, || {
+            let seen: Option<Vec<Vec<u64>>> =
+                running.iter().map(|&number| self.settled_voters(number)).collect();
+            let settled =
+                seen.is_some_and(|seen| seen[0].len() == count && seen.iter().all(|ids| *ids == seen[0]));
+            // Between the two steps of a change a single look finds nothing under way.
+            looks = if settled { looks + 1 } else { 0 };
+            (looks == LOOKS).then_some(())
+        });
+    }
+
+    /// The voters as one node sees them, when everything in its log is committed and applied.
+    fn settled_voters(&self, number: usize) -> Option<Vec<u64>> {
+        let status = self.nodes[number].status()?;
+        let end = &status["last_log_index"];
+        (status["committed_index"] == *end && status["applied_index"] == *end).then(|| voters(&status))?
+    }
+
+    /// Waits until every running node has applied an index.
+    #[track_caller]
+    pub fn wait_applied(&self, index: u64) {
+        for node in &self.nodes {
+            wait_for(&format!("{} has applied {index}", node.name()), AGREED_WITHIN, || {
+                let applied = match node.status() {
+                    Some(status) => status["applied_index"].as_u64()?,
+                    None => node.down().then_some(u64::MAX)?,
+                };
+                (applied >= index).then_some(())
+            });
+        }
+    }
+
+    /// Waits until the running nodes stand at the same index, and gives that.
+    #[track_caller]
+    pub fn wait_level(&mut self) -> u64 {
+        let running = self.running();
+        wait_for("the running nodes stand at the same index", AGREED_WITHIN, || {
+            let applied = |number: &usize| self.nodes[*number].status()?["applied_index"].as_u64();
+            let indexes: Vec<u64> = running.iter().map(applied).collect::<Option<_>>()?;
+            indexes.iter().all(|index| *index == indexes[0]).then_some(indexes[0])
+        })
+    }
+
+    /// Checks that the running nodes give the same list, every field of it, and returns it.
+    #[track_caller]
+    pub fn same_list_everywhere(&mut self) -> String {
+        const EVERYTHING: &str = "/ip/all?format=csv&fields=value,time_added,time_updated,sighting,comment,source,\
+                                  sources,account,expires,tags,index";
+        self.wait_level();
+        let running = self.running();
+        let lists: Vec<String> = running
+            .iter()
+            .map(|&number| self.analyst(number).get(EVERYTHING).expect(200).text().to_owned())
+            .collect();
+        for (number, list) in running.iter().zip(&lists) {
+            assert!(*list == lists[0], "node {number} and node {} hold different lists", running[0]);
+        }
+        lists[0].clone()
+    }
+}
+
+fn voters(status: &Value) -> Option<Vec<u64>> {
+    let members = status["members"].as_array()?;
+    members.iter().filter(|member| member["role"] == "voter").map(|member| member["id"].as_u64()).collect()
+}

@@ -1,0 +1,27 @@
+//! Stories on real processes. Each is a test of its own, on its own ports and in its own directory.
+
+#![expect(clippy::unwrap_used, reason = "a story fails loudly, where it stands")]
+
+mod accounts;
+mod allow;
+mod bulk;
+mod caching;
+mod command_line;
+mod disks;
+mod errors;
+mod formation;
+mod formats;
+mod freshness;
+mod kills;
+mod local_cluster;
+mod members;
+mod minority;
+mod operations;
+mod partition;
+mod protected;
+mod public_dns;
+mod replication;
+mod roles;
+mod strangers;
+mod talk;
+mod tokens;
