@@ -268,7 +268,7 @@ impl Node {
         self.tasks.lock().clear();
         self.raft.shutdown().await.map_err(|error| Error::Stopped(error.to_string()))?;
         *self.server.lock() = None;
-        self.disk.flush().await.map_err(broken("the list"))
+        self.disk.close().await.map_err(broken("the list"))
     }
 }
 

@@ -40,6 +40,7 @@ enum Work {
     Apply(ChangeSet),
     Replace { mark: DiskMark, list: Box<List> },
     Flush(oneshot::Sender<io::Result<()>>),
+    Close(oneshot::Sender<io::Result<()>>),
 }
 
 /// Handle on the writer thread; it ends when the last handle is dropped.
@@ -109,6 +110,13 @@ impl Disk {
         wait.await.map_err(|_| io::Error::other("the list's writer has stopped"))?
     }
 
+    /// Brings everything handed on so far to the disk and lets go of the directory.
+    pub(crate) async fn close(&self) -> io::Result<()> {
+        let (done, wait) = oneshot::channel();
+        self.send(Work::Close(done))?;
+        wait.await.map_err(|_| io::Error::other("the list's writer has stopped"))?
+    }
+
     fn send(&self, work: Work) -> io::Result<()> {
         self.work.send(work).map_err(|_| io::Error::other("the list's writer has stopped"))
     }
@@ -174,6 +182,13 @@ impl Writer {
                 Work::Apply(first) => next = self.join(first, &mut queue)?,
                 Work::Replace { mark, list } => self.replace(&mark, &list)?,
                 Work::Flush(done) => drop(done.send(self.flush())),
+                Work::Close(done) => {
+                    let flushed = self.flush();
+                    // sled unlocks its directory when it is dropped; whoever waits may open it next.
+                    drop(self);
+                    drop(done.send(flushed));
+                    return Ok(());
+                }
             }
             if next.is_none() {
                 next = queue.blocking_recv();
