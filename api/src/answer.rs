@@ -45,6 +45,12 @@ pub(crate) fn body(status: StatusCode, content_type: HeaderValue, bytes: bytes::
     response
 }
 
+/// The same answer, saying that its form depends on what the client accepts.
+pub(crate) fn negotiated(mut response: Response) -> Response {
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
 /// The same answer, saying which index it reflects.
 pub(crate) fn at_index(mut response: Response, index: u64) -> Response {
     response.headers_mut().insert(INDEX, HeaderValue::from(index));

@@ -145,5 +145,5 @@ fn with_etag(mut response: Response, etag: &str) -> Result<Response, ApiError> {
     let value = HeaderValue::from_str(etag).map_err(|error| ApiError::Invalid(error.to_string()))?;
     response.headers_mut().insert(header::ETAG, value);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
+    Ok(answer::negotiated(response))
 }

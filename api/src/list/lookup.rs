@@ -39,7 +39,7 @@ pub(crate) async fn lookup(
     }
     let mut bytes = Vec::with_capacity(256);
     format.render(&mut found, &shape, &mut bytes);
-    let response =
-        answer::body(StatusCode::OK, HeaderValue::from_static(format.content_type()), bytes.into());
+    let content_type = HeaderValue::from_static(format.content_type());
+    let response = answer::negotiated(answer::body(StatusCode::OK, content_type, bytes.into()));
     Ok(app.read_headers(response, picture.index))
 }

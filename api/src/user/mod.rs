@@ -10,9 +10,11 @@ pub(crate) use register::register;
 pub(crate) use show::{list, show};
 pub(crate) use tokens::{list_tokens, make_token, revoke_token};
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use raft::blocklist::{Outcome, Role};
+use raft::blocklist::{Account, List, Outcome, Role};
 use serde::de::DeserializeOwned;
 
 use crate::auth::Caller;
@@ -60,6 +62,11 @@ fn need_self_or_admin(caller: Caller, name: &str) -> Result<Caller, ApiError> {
         true => Ok(caller),
         false => caller.need(Role::Admin),
     }
+}
+
+/// The account of this name.
+fn existing<'l>(list: &'l List, name: &str) -> Result<&'l Arc<Account>, ApiError> {
+    list.account(name).ok_or_else(|| ApiError::NotFound(format!("account `{name}` does not exist")))
 }
 
 fn done(outcome: Outcome) -> Result<(), ApiError> {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use raft::blocklist::{Account, Role};
 use serde::Serialize;
 
-use super::need_self_or_admin;
+use super::{existing, need_self_or_admin};
 use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
@@ -40,8 +40,7 @@ pub(crate) async fn show(
 ) -> Result<Response, ApiError> {
     need_self_or_admin(caller, &name)?;
     let picture = app.cluster.picture();
-    let account = picture.list.account(&name);
-    let account = account.ok_or_else(|| ApiError::NotFound(format!("account `{name}` does not exist")))?;
+    let account = existing(&picture.list, &name)?;
     Ok(app.read_headers(answer::json(StatusCode::OK, &View::from(&**account)), picture.index))
 }
 

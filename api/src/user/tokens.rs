@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{done, need_self_or_admin, read};
+use super::{done, existing, need_self_or_admin, read};
 use crate::answer;
 use crate::app::{App, now};
 use crate::auth::Caller;
@@ -30,8 +30,7 @@ pub(crate) async fn list_tokens(
 ) -> Result<Response, ApiError> {
     need_self_or_admin(caller, &name)?;
     let picture = app.cluster.picture();
-    let account = picture.list.account(&name);
-    let account = account.ok_or_else(|| ApiError::NotFound(format!("account `{name}` does not exist")))?;
+    let account = existing(&picture.list, &name)?;
     let view = |token: &Token| json!({"name": *token.name, "created": token.created.to_string()});
     let tokens: Vec<_> = account.tokens.iter().map(view).collect();
     Ok(app.read_headers(answer::json(StatusCode::OK, &tokens), picture.index))
