@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use crate::blocklist::{Batch, Command, List, Operation, Origin, Outcome};
+use crate::blocklist::{Batch, Command, List, Origin, Outcome};
 use crate::cluster::Written;
 use crate::codec::{self, Content};
 use crate::error::Error;
@@ -94,7 +94,7 @@ impl Outbox {
 
     fn enqueue(&self, commands: Vec<Command>) -> Result<Vec<(u64, oneshot::Receiver<Answer>)>, Error> {
         let mut state = self.state.lock();
-        let weight: usize = commands.iter().map(weight).sum();
+        let weight: usize = commands.iter().map(|command| command.operation.weight()).sum();
         let count = state.numbered.len() + state.waiting.len() + commands.len();
         if count > COMMANDS_MAX || (state.weight > 0 && state.weight + weight > WEIGHT_MAX) {
             return Err(Error::Overloaded("too many writes are waiting on this node; try again".into()));
@@ -211,7 +211,7 @@ impl State {
         let (answer, wait) = oneshot::channel();
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        let weight = weight(&command);
+        let weight = command.operation.weight();
         self.weight += weight;
         self.waiting.push_back(Item { ticket, weight, command, answer: Some(answer) });
         (ticket, wait)
@@ -228,20 +228,10 @@ impl State {
     }
 }
 
-/// What a command costs: one, or one a report.
-fn weight(command: &Command) -> usize {
-    match &command.operation {
-        Operation::Add(reports) | Operation::Sight(reports) => reports.len().max(1),
-        Operation::AllowAdd(allows) => allows.len().max(1),
-        Operation::Delete(values) | Operation::AllowDelete(values) => values.len().max(1),
-        _ => 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocklist::{Actor, Role, Timestamp};
+    use crate::blocklist::{Actor, Operation, Role, Timestamp};
 
     fn outbox() -> Outbox {
         Outbox::new(Origin { node: 1, incarnation: 3 })

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{Role, Token};
 use super::allow::NewAllow;
+use super::answers::Once;
 use super::observable::Observable;
 use super::settings::ClusterSettings;
 use super::timestamp::Timestamp;
@@ -25,8 +26,10 @@ pub const TAGS_MAX: usize = 32;
 /// The longest tag kept, in bytes; cut like a comment.
 pub const TAG_BYTES_MAX: usize = 64;
 
-/// The most entries that one `Expire` drops, which bounds the change set.
+/// The most entries that one `Expire` or `Undo` touches, which bounds the change set.
 pub const EXPIRED_MAX: usize = 512;
+/// The most entries that one `Undo` looks at, which bounds its time.
+pub const UNDO_SCAN_MAX: usize = 65_536;
 /// The most addresses of one node that are kept from the list.
 pub const NODE_ADDRESSES_MAX: usize = 32;
 
@@ -124,6 +127,17 @@ pub enum Operation {
     AllowAdd(Vec<NewAllow>),
     /// Takes observables off the allow list (analyst and admin). One line each.
     AllowDelete(Vec<Observable>),
+    /// Does something once under a key; a repeat gets the first answer.
+    Once(Once),
+    /// Lists observables like `Add`, and marks what is new with a label by which it can be undone.
+    Import {
+        /// The label.
+        label: Arc<str>,
+        /// As in `Add`.
+        reports: Vec<Report>,
+    },
+    /// Takes back what somebody listed (admin), in steps.
+    Undo(Undo),
 }
 
 /// One report: an add of one observable.
@@ -154,6 +168,28 @@ pub struct Patch {
     pub tags: Option<BTreeSet<Arc<str>>>,
     /// When it leaves the list from now on; `Some(None)` is never.
     pub expires: Option<Option<Timestamp>>,
+}
+
+/// Takes back what was listed by one account, source or import since an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// Whose reports.
+    pub whose: Whose,
+    /// Only what was listed after this index.
+    pub since: u64,
+    /// Where the step before stopped; `None` is from the start.
+    pub after: Option<Observable>,
+}
+
+/// Who listed an entry. Stored: grows at its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Whose {
+    /// An account.
+    Account(Arc<str>),
+    /// A source, whoever reported for it.
+    Source(Arc<str>),
+    /// The label of an import.
+    Import(Arc<str>),
 }
 
 /// Commands of one outbox, in its order: the content of one Raft entry.
@@ -189,10 +225,21 @@ pub enum Outcome {
     Node(u64),
     /// Of `Expire`: how many entries left the list. `EXPIRED_MAX` of them means that more may be due.
     Expired(u64),
+    /// Of `Undo`.
+    Undone {
+        /// What left the list.
+        removed: Vec<Observable>,
+        /// What others keep on the list.
+        withdrawn: Vec<Observable>,
+        /// Where the next step goes on; `None` when all is done.
+        next: Option<Observable>,
+    },
+    /// Of `Once`: what came of it when it was first sent.
+    Repeated(Box<Outcome>),
 }
 
-/// What came of one observable of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came of one observable of a command. Stored with kept answers: grows at its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Line {
     /// Newly listed.
     Added,
@@ -208,8 +255,9 @@ pub enum Line {
     Updated,
 }
 
-/// Why a command or a line of it was not done. `Display` is the sentence for the client.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a command or a line of it was not done. `Display` is the sentence for the client. Stored with kept answers:
+/// grows at its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// The observable or account is not there (404).
     #[error("{0}")]
@@ -223,4 +271,22 @@ pub enum Refusal {
     /// The observable must never be listed (422).
     #[error("{0}")]
     Guarded(String),
+    /// The key was used for another request (422).
+    #[error("{0}")]
+    KeyReused(String),
+}
+
+impl Operation {
+    /// How many observables it is about; at least one.
+    pub fn weight(&self) -> usize {
+        match self {
+            Operation::Add(reports) | Operation::Sight(reports) | Operation::Import { reports, .. } => {
+                reports.len().max(1)
+            }
+            Operation::AllowAdd(allows) => allows.len().max(1),
+            Operation::Delete(values) | Operation::AllowDelete(values) => values.len().max(1),
+            Operation::Once(once) => once.operation.weight(),
+            _ => 1,
+        }
+    }
 }

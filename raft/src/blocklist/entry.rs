@@ -34,4 +34,8 @@ pub struct Entry {
     pub sources: Sources,
     /// The log index that last touched this entry.
     pub index: u64,
+    /// The log index at which it was listed.
+    pub listed: u64,
+    /// The label of the import that listed it; empty when it was none.
+    pub import: Arc<str>,
 }

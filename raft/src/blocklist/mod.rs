@@ -3,6 +3,8 @@
 
 mod account;
 mod allow;
+mod answers;
+mod audit;
 mod cluster_info;
 mod command;
 mod entry;
@@ -18,14 +20,17 @@ mod timestamp;
 
 pub use account::{Account, Role, TOKENS_MAX, Token};
 pub use allow::{ALLOWS_MAX, Allow, NewAllow};
+pub use answers::{ANSWER_KEPT_SECONDS, ANSWERS_MAX, Answer, AnswerKey, Given, Once};
+pub use audit::{AUDIT_DECISIONS_MAX, AUDIT_REPORTS_MAX, Action, Class, Deed, Subject};
 pub use cluster_info::ClusterInfo;
 pub use command::{
     Actor, Batch, COMMENT_BYTES_MAX, Command, EXPIRED_MAX, Line, NODE_ADDRESSES_MAX, Operation, Origin,
-    Outcome, Patch, REPORTS_MAX, Refusal, Report, SOURCE_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
+    Outcome, Patch, REPORTS_MAX, Refusal, Report, SOURCE_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX, UNDO_SCAN_MAX,
+    Undo, Whose,
 };
 pub use entry::Entry;
 pub use kind::Kind;
-pub use list::{Applied, Exported, Feed, Gone, List};
+pub use list::{Applied, Exported, Feed, Gone, List, Rehearsal};
 pub use network::Network;
 pub use observable::{Malformed, Observable};
 pub use record::{Change, OriginMark, Record, RecordKey};

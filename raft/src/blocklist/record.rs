@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Account;
 use super::allow::Allow;
+use super::answers::{Answer, AnswerKey};
+use super::audit::{Class, Deed};
 use super::cluster_info::ClusterInfo;
 use super::entry::Entry;
 use super::kind::Kind;
@@ -37,8 +39,14 @@ pub enum Record {
     Tombstone(Observable, u64),
     /// The oldest index since which the changes of a kind are known.
     FeedFloor(Kind, u64),
-    /// The window of the growth brake.
-    Growth(Growth),
+    /// The window of the growth brake for an account.
+    Growth(Arc<str>, Growth),
+    /// Deeds of one class at an index, and the number of this part of them.
+    Audit(Class, u64, u32, Arc<Vec<Deed>>),
+    /// The last index of which deeds of a class were forgotten.
+    AuditForgotten(Class, u64),
+    /// A kept answer.
+    Answer(AnswerKey, Arc<Answer>),
 }
 
 /// The key of a record.
@@ -64,8 +72,14 @@ pub enum RecordKey {
     Tombstone(Observable),
     /// Of a kind's oldest known change.
     FeedFloor(Kind),
-    /// Of the window of the growth brake.
-    Growth,
+    /// Of the window of the growth brake for an account.
+    Growth(Arc<str>),
+    /// Of a part of the deeds of a class at an index.
+    Audit(Class, u64, u32),
+    /// Of the last index of which deeds of a class were forgotten.
+    AuditForgotten(Class),
+    /// Of a kept answer.
+    Answer(AnswerKey),
 }
 
 /// One change of the state.
@@ -100,7 +114,10 @@ impl Record {
             Record::Allow(allow) => RecordKey::Allow(allow.value.clone()),
             Record::Tombstone(value, _) => RecordKey::Tombstone(value.clone()),
             Record::FeedFloor(kind, _) => RecordKey::FeedFloor(*kind),
-            Record::Growth(_) => RecordKey::Growth,
+            Record::Growth(account, _) => RecordKey::Growth(account.clone()),
+            Record::Audit(class, index, part, _) => RecordKey::Audit(*class, *index, *part),
+            Record::AuditForgotten(class, _) => RecordKey::AuditForgotten(*class),
+            Record::Answer(key, _) => RecordKey::Answer(key.clone()),
         }
     }
 }

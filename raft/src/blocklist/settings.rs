@@ -25,31 +25,31 @@ pub struct ClusterSettings {
     pub default_ttl: BTreeMap<Kind, i64>,
     /// The most entries that stand on the list by one sensor; further ones of it are refused.
     pub sensor_entries_max: Option<u64>,
-    /// How fast all sensors together may make the list grow; `None` is as fast as they can.
+    /// How much of the list one account that is no admin may change; `None` is as much as it can.
     pub growth_brake: Option<GrowthBrake>,
 }
 
-/// New entries that sensors may always list in one window, so that a small list can grow at all.
+/// Entries that an account may always list or remove in one window, so that a small list can grow at all.
 pub const GROWTH_FREE_ENTRIES: u64 = 1000;
 
-/// A limit on what sensors list within a window of time.
+/// A limit on what one account lists and removes within a window of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrowthBrake {
-    /// New entries in one window, in hundredths of those listed when it began.
+    /// Entries listed or removed in one window, in hundredths of those listed when it began.
     pub share_percent: u32,
     /// The length of a window.
     pub window_seconds: i64,
 }
 
-/// The current window of the growth brake. Part of the replicated state.
+/// The current window of the growth brake for one account. Part of the replicated state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Growth {
     /// When it began.
     pub since: Timestamp,
     /// The entries listed then.
     pub entries: u64,
-    /// What sensors have listed since.
-    pub added: u64,
+    /// What the account has listed and removed since.
+    pub changed: u64,
 }
 
 impl Default for ClusterSettings {

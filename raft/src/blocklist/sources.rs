@@ -91,6 +91,16 @@ impl Sources {
         self.0.len() < before
     }
 
+    /// Takes back what was reported under this name, by whichever account; whether there was anything.
+    pub(super) fn withdraw_source(&mut self, name: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(known, report)| {
+            let own = **known == *name || **known == *format!("{name} ({})", report.account);
+            !own
+        });
+        self.0.len() < before
+    }
+
     /// Holds texts once that are equal: the comment of the entry, and what `share` knows.
     pub(super) fn share_texts(&mut self, comment: &Arc<str>, mut share: impl FnMut(&str) -> Arc<str>) {
         for (name, report) in &mut self.0 {

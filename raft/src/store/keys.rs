@@ -1,6 +1,6 @@
 //! The keys of sled, all built here: a class byte, then the key's own order, integers big-endian.
 
-use crate::blocklist::{Kind, Observable, RecordKey};
+use crate::blocklist::{Class, Kind, Observable, RecordKey};
 
 /// The key of the mark that says at which index sled is.
 pub(crate) const MARK: &[u8] = &[0];
@@ -17,7 +17,14 @@ pub(crate) fn record(key: &RecordKey) -> Vec<u8> {
         RecordKey::Allow(value) => observable(8, value),
         RecordKey::Tombstone(value) => observable(9, value),
         RecordKey::FeedFloor(kind) => vec![10, kind_byte(*kind)],
-        RecordKey::Growth => vec![11],
+        RecordKey::Growth(account) => [&[11], account.as_bytes()].concat(),
+        RecordKey::Audit(class, index, part) => {
+            [&[12, class_byte(*class)], index.to_be_bytes().as_slice(), &part.to_be_bytes()].concat()
+        }
+        RecordKey::AuditForgotten(class) => vec![13, class_byte(*class)],
+        RecordKey::Answer(key) => {
+            [&[14], key.key.as_slice(), &key.part.to_be_bytes(), key.account.as_bytes()].concat()
+        }
         RecordKey::NodeAddresses(node) => [&[7], node.to_be_bytes().as_slice()].concat(),
     }
 }
@@ -56,5 +63,12 @@ fn kind_byte(kind: Kind) -> u8 {
         Kind::Hash => 3,
         Kind::Email => 4,
         Kind::Username => 5,
+    }
+}
+
+fn class_byte(class: Class) -> u8 {
+    match class {
+        Class::Reports => 0,
+        Class::Decisions => 1,
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::apply::{Applying, check_admin};
 use crate::blocklist::account::{Account, Role, TOKENS_MAX, Token, is_name};
+use crate::blocklist::audit::Action;
 use crate::blocklist::command::{Actor, Outcome, Refusal};
 use crate::blocklist::record::RecordKey;
 use crate::blocklist::timestamp::Timestamp;
@@ -25,6 +26,7 @@ impl Applying<'_> {
         if self.list.account(username).is_some() {
             return Err(Refusal::Conflict(format!("account `{username}` exists already")));
         }
+        self.note_name(actor, Action::AccountCreated, username, &format!("role {role}"));
         self.keep(Account {
             username: username.clone(),
             role,
@@ -56,6 +58,10 @@ impl Applying<'_> {
         if let Some(password_hash) = password_hash {
             account.password_hash = password_hash.clone();
         }
+        let role = role.map(|role| format!("role {role}"));
+        let password = password_hash.map(|_| "password".to_owned());
+        let detail: Vec<String> = role.into_iter().chain(password).collect();
+        self.note_name(actor, Action::AccountChanged, username, &detail.join(", "));
         self.keep(account)
     }
 
@@ -64,6 +70,10 @@ impl Applying<'_> {
         let account = self.known(username)?;
         self.check_not_last_admin(&account)?;
         self.list.remove_account(username);
+        if self.list.growth.remove(username).is_some() {
+            self.touch(RecordKey::Growth(account.username.clone()));
+        }
+        self.note_name(actor, Action::AccountDeleted, username, "");
         self.touch(RecordKey::Account(account.username));
         Ok(Outcome::Done)
     }
@@ -87,6 +97,7 @@ impl Applying<'_> {
             return Err(Refusal::Conflict(format!("account `{username}` has {TOKENS_MAX} tokens already")));
         }
         account.tokens.push(token.clone());
+        self.note_name(actor, Action::TokenMade, &format!("{username}/{}", token.name), "");
         self.keep(account)
     }
 
@@ -103,6 +114,7 @@ impl Applying<'_> {
         if account.tokens.len() == before {
             return Err(Refusal::NotFound(format!("account `{username}` has no token `{name}`")));
         }
+        self.note_name(actor, Action::TokenRevoked, &format!("{username}/{name}"), "");
         self.keep(account)
     }
 

@@ -8,6 +8,7 @@ use super::nesting::{around, within};
 use super::reports::cut;
 use crate::blocklist::account::Role;
 use crate::blocklist::allow::{ALLOWS_MAX, Allow, NewAllow};
+use crate::blocklist::audit::Action;
 use crate::blocklist::command::{Actor, COMMENT_BYTES_MAX, Line, Outcome, Refusal};
 use crate::blocklist::observable::Observable;
 use crate::blocklist::record::RecordKey;
@@ -59,7 +60,12 @@ impl Applying<'_> {
         if actor.role < Role::Analyst {
             return Err(forbidden(actor, CHANGE));
         }
-        Ok(Outcome::Lines(allows.iter().map(|allow| self.allow_one(time, actor, allow)).collect()))
+        let lines: Vec<Line> = allows.iter().map(|allow| self.allow_one(time, actor, allow)).collect();
+        for (line, action) in [(Line::Added, Action::Allowed), (Line::Updated, Action::AllowChanged)] {
+            let done = allows.iter().zip(&lines).filter(|(_, done)| **done == line);
+            self.note_values(actor, action, done.map(|(allow, _)| allow.value.clone()), "");
+        }
+        Ok(Outcome::Lines(lines))
     }
 
     pub(super) fn allow_delete(&mut self, actor: &Actor, values: &[Observable]) -> Result<Outcome, Refusal> {
@@ -77,7 +83,10 @@ impl Applying<'_> {
             self.touch_allow(value);
             Line::Deleted
         });
-        Ok(Outcome::Lines(lines.collect()))
+        let lines: Vec<Line> = lines.collect();
+        let done = values.iter().zip(&lines).filter(|(_, line)| **line == Line::Deleted);
+        self.note_values(actor, Action::Disallowed, done.map(|(value, _)| value.clone()), "");
+        Ok(Outcome::Lines(lines))
     }
 
     /// Refuses what the allow list protects, and counts that it did.

@@ -3,17 +3,22 @@
 
 use std::collections::BTreeSet;
 
+use super::memory::CHAPTER_SUBJECTS;
 use super::{Applied, List};
 use crate::blocklist::account::Role;
+use crate::blocklist::audit::{Action, Deed, Subject};
 use crate::blocklist::command::{Actor, Batch, Command, Operation, Outcome, Refusal};
 use crate::blocklist::kind::Kind;
 use crate::blocklist::observable::Observable;
 use crate::blocklist::record::{OriginMark, RecordKey};
+use crate::blocklist::timestamp::Timestamp;
 
 /// The list while a batch is applied to it, and the keys touched so far.
 pub(super) struct Applying<'a> {
     pub(super) list: &'a mut List,
     pub(super) index: u64,
+    /// The time of the command that is being applied.
+    time: Timestamp,
     touched: BTreeSet<RecordKey>,
 }
 
@@ -23,7 +28,8 @@ impl List {
         let Some(last) = self.last_sequence(batch) else {
             return Applied { rejected: true, ..Applied::default() };
         };
-        let mut applying = Applying { list: self, index, touched: BTreeSet::new() };
+        let mut applying =
+            Applying { list: self, index, time: Timestamp::default(), touched: BTreeSet::new() };
         let mut outcomes = Vec::with_capacity(batch.commands.len());
         let mut reached = last;
         for (command, offset) in batch.commands.iter().zip(0..) {
@@ -68,12 +74,17 @@ impl List {
 
 impl Applying<'_> {
     fn run(&mut self, command: &Command) -> Outcome {
-        let Command { time, actor, operation } = command;
+        self.time = command.time;
+        self.run_operation(command.time, &command.actor, &command.operation)
+    }
+
+    pub(super) fn run_operation(&mut self, time: Timestamp, actor: &Actor, operation: &Operation) -> Outcome {
         let result = match operation {
-            Operation::Add(reports) => self.add(*time, actor, reports),
-            Operation::Delete(values) => self.delete(actor, values),
+            Operation::Add(reports) => self.add(time, actor, reports, None),
+            Operation::Import { label, reports } => self.add(time, actor, reports, Some(label)),
+            Operation::Delete(values) => self.delete(time, actor, values),
             Operation::CreateAccount { username, password_hash, role } => {
-                self.create_account(*time, actor, username, password_hash, *role)
+                self.create_account(time, actor, username, password_hash, *role)
             }
             Operation::UpdateAccount { username, password_hash, role } => {
                 self.update_account(actor, username, password_hash.as_ref(), *role)
@@ -81,13 +92,15 @@ impl Applying<'_> {
             Operation::DeleteAccount(username) => self.delete_account(actor, username),
             Operation::PutToken { username, token } => self.put_token(actor, username, token),
             Operation::DeleteToken { username, name } => self.delete_token(actor, username, name),
-            Operation::Found { cluster_id, peer_secret } => self.found(*cluster_id, *peer_secret),
-            Operation::AllocateNode { join_key } => self.allocate_node(*join_key),
-            Operation::Expire => self.expire(*time, actor),
-            Operation::Sight(reports) => self.sight(*time, actor, reports),
+            Operation::Found { cluster_id, peer_secret } => self.found(actor, *cluster_id, *peer_secret),
+            Operation::AllocateNode { join_key } => self.allocate_node(actor, *join_key),
+            Operation::Expire => self.expire(time, actor),
+            Operation::Sight(reports) => self.sight(time, actor, reports),
             Operation::Patch(patch) => self.patch(actor, patch),
-            Operation::AllowAdd(allows) => self.allow_add(*time, actor, allows),
+            Operation::AllowAdd(allows) => self.allow_add(time, actor, allows),
             Operation::AllowDelete(values) => self.allow_delete(actor, values),
+            Operation::Once(once) => self.once(time, actor, once),
+            Operation::Undo(undo) => self.undo(actor, undo),
             Operation::PutSettings(settings) => self.put_settings(actor, settings),
             Operation::PutNodeAddresses { node, addresses } => {
                 self.put_node_addresses(actor, *node, addresses)
@@ -98,6 +111,45 @@ impl Applying<'_> {
 
     pub(super) fn touch(&mut self, key: RecordKey) {
         self.touched.insert(key);
+    }
+
+    /// Remembers what was done to some values; nothing when there are none.
+    pub(super) fn note_values(
+        &mut self,
+        actor: &Actor,
+        action: Action,
+        values: impl Iterator<Item = Observable>,
+        detail: &str,
+    ) {
+        self.note(actor, action, values.map(Subject::Value).collect(), detail);
+    }
+
+    /// Remembers what was done to something that has a name.
+    pub(super) fn note_name(&mut self, actor: &Actor, action: Action, name: &str, detail: &str) {
+        self.note(actor, action, vec![Subject::Name(name.into())], detail);
+    }
+
+    fn note(&mut self, actor: &Actor, action: Action, subjects: Vec<Subject>, detail: &str) {
+        let (time, class) = (self.time, action.class());
+        let account = self.list.interner.share(&actor.account);
+        let address = self.list.interner.share(&actor.address);
+        let detail = self.list.interner.share(detail);
+        for some in subjects.chunks(CHAPTER_SUBJECTS) {
+            let deed = Deed {
+                time,
+                account: account.clone(),
+                address: address.clone(),
+                action,
+                subjects: some.to_vec(),
+                detail: detail.clone(),
+            };
+            let (index, part) = self.list.audit[class as usize].add(self.index, deed);
+            self.touch(RecordKey::Audit(class, index, part));
+        }
+        while let Some((index, part)) = self.list.audit[class as usize].forget_surplus(class.most()) {
+            self.touch(RecordKey::Audit(class, index, part));
+            self.touch(RecordKey::AuditForgotten(class));
+        }
     }
 
     /// Notes that exports of this kind may be other ones now.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::List;
 use super::apply::{Applying, check_admin};
+use crate::blocklist::audit::Action;
 use crate::blocklist::command::{Actor, EXPIRED_MAX, Outcome, Refusal};
 use crate::blocklist::entry::Entry;
 use crate::blocklist::observable::Observable;
@@ -45,7 +46,9 @@ impl Applying<'_> {
         for value in &values {
             self.drop_entry(value);
         }
-        Ok(Outcome::Expired(values.len() as u64))
+        let count = values.len() as u64;
+        self.note_values(actor, Action::Expired, values.into_iter(), "");
+        Ok(Outcome::Expired(count))
     }
 
     /// Changes a listed entry in place.

@@ -3,22 +3,29 @@
 use std::sync::Arc;
 
 use super::apply::Applying;
+use crate::blocklist::audit::Action;
 use crate::blocklist::cluster_info::{ClusterInfo, JOINS_MAX};
-use crate::blocklist::command::{Outcome, Refusal};
+use crate::blocklist::command::{Actor, Outcome, Refusal};
 use crate::blocklist::record::RecordKey;
 
 impl Applying<'_> {
-    pub(super) fn found(&mut self, cluster_id: [u8; 16], peer_secret: [u8; 32]) -> Result<Outcome, Refusal> {
+    pub(super) fn found(
+        &mut self,
+        actor: &Actor,
+        cluster_id: [u8; 16],
+        peer_secret: [u8; 32],
+    ) -> Result<Outcome, Refusal> {
         if self.founded() {
             return Err(Refusal::Conflict("the cluster is founded already".to_owned()));
         }
         let cluster = ClusterInfo { cluster_id, peer_secret, last_node_id: 1, ..ClusterInfo::default() };
         self.list.cluster = Arc::new(cluster);
         self.touch(RecordKey::Cluster);
+        self.note_name(actor, Action::Founded, "cluster", "");
         Ok(Outcome::Done)
     }
 
-    pub(super) fn allocate_node(&mut self, join_key: [u8; 16]) -> Result<Outcome, Refusal> {
+    pub(super) fn allocate_node(&mut self, actor: &Actor, join_key: [u8; 16]) -> Result<Outcome, Refusal> {
         if !self.founded() {
             return Err(Refusal::Conflict("the cluster is not founded yet".to_owned()));
         }
@@ -36,6 +43,7 @@ impl Applying<'_> {
             oldest.and_then(|key| cluster.joins.remove(&key));
         }
         self.touch(RecordKey::Cluster);
+        self.note_name(actor, Action::NodeAdmitted, &format!("node {id}"), "");
         Ok(Outcome::Node(id))
     }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod allows;
+mod answers;
 mod apply;
 mod brake;
 mod expiry;
@@ -9,13 +10,16 @@ mod exporting;
 mod feed;
 mod interner;
 mod membership;
+mod memory;
 mod nesting;
 mod parts;
 mod patch;
 mod recent;
+mod rehearsal;
 mod reports;
 mod settings;
 mod tombstones;
+mod undo;
 mod widths;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +31,7 @@ use imbl::{OrdMap, OrdSet};
 
 use super::account::Account;
 use super::allow::Allow;
+use super::audit::Class;
 use super::cluster_info::ClusterInfo;
 use super::command::Outcome;
 use super::entry::Entry;
@@ -35,10 +40,13 @@ use super::observable::Observable;
 use super::record::{Change, OriginMark};
 use super::settings::{ClusterSettings, Growth};
 use super::timestamp::Timestamp;
+use answers::Answers;
 pub use exporting::Exported;
 pub use feed::{Feed, Gone};
 use interner::Interner;
+use memory::Chapters;
 use recent::Recent;
+pub use rehearsal::Rehearsal;
 use tombstones::Tombstones;
 use widths::Widths;
 
@@ -55,7 +63,9 @@ pub struct List {
     allows: OrdMap<Observable, Arc<Allow>>,
     tombstones: Tombstones,
     feed_floors: [u64; Kind::ALL.len()],
-    growth: Option<Growth>,
+    growth: OrdMap<Arc<str>, Growth>,
+    audit: [Chapters; Class::ALL.len()],
+    answers: Answers,
     // Derived from the above, never stored.
     counts: [usize; Kind::ALL.len()],
     widths: Widths,
@@ -160,6 +170,8 @@ impl PartialEq for List {
             && self.tombstones == other.tombstones
             && self.feed_floors == other.feed_floors
             && self.growth == other.growth
+            && self.audit == other.audit
+            && self.answers == other.answers
             && self.settings == other.settings
             && self.node_addresses == other.node_addresses
     }

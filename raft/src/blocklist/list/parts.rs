@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::List;
 use crate::blocklist::account::Account;
 use crate::blocklist::allow::Allow;
+use crate::blocklist::audit::Class;
 use crate::blocklist::cluster_info::ClusterInfo;
 use crate::blocklist::entry::Entry;
 use crate::blocklist::kind::Kind;
@@ -33,7 +34,12 @@ impl List {
             Record::Allow(allow) => self.put_allow(allow),
             Record::Tombstone(value, index) => self.tombstones.put(value, index),
             Record::FeedFloor(kind, index) => self.feed_floors[kind as usize] = index,
-            Record::Growth(growth) => self.growth = Some(growth),
+            Record::Growth(account, growth) => drop(self.growth.insert(account, growth)),
+            Record::Audit(class, index, part, deeds) => {
+                self.audit[class as usize].restore((index, part), deeds);
+            }
+            Record::AuditForgotten(class, index) => self.audit[class as usize].restore_forgotten(index),
+            Record::Answer(key, answer) => self.answers.put(key, answer),
             Record::Settings(settings) => self.settings = Arc::new(settings),
             Record::NodeAddresses(node, addresses) => self.put_node_addresses(node, addresses),
         }
@@ -54,6 +60,14 @@ impl List {
         let allows = self.allows.values().cloned().map(Record::Allow);
         let nodes = self.node_addresses.iter();
         let nodes = nodes.map(|(node, addresses)| Record::NodeAddresses(*node, addresses.clone()));
+        let growth = self.growth.iter().map(|(account, growth)| Record::Growth(account.clone(), *growth));
+        let audit = Class::ALL.into_iter().flat_map(|class| {
+            let chapters = self.audit[class as usize].iter();
+            chapters.map(move |((index, part), deeds)| Record::Audit(class, index, part, deeds.clone()))
+        });
+        let forgotten = Class::ALL.into_iter().filter_map(|class| self.audit_forgotten_record(class));
+        let answers = self.answers.iter();
+        let answers = answers.map(|(key, answer)| Record::Answer(key.clone(), answer.clone()));
         entries
             .chain(accounts)
             .chain(origins)
@@ -64,7 +78,10 @@ impl List {
             .chain(allows)
             .chain(tombstones)
             .chain(floors)
-            .chain(self.growth.map(Record::Growth))
+            .chain(growth)
+            .chain(audit)
+            .chain(forgotten)
+            .chain(answers)
     }
 
     /// What became of a key that was touched.
@@ -81,7 +98,17 @@ impl List {
                 index.map(|index| Record::Tombstone(value.clone(), index))
             }
             RecordKey::FeedFloor(kind) => self.feed_floor_record(*kind),
-            RecordKey::Growth => self.growth.map(Record::Growth),
+            RecordKey::Growth(account) => {
+                self.growth.get(account).map(|growth| Record::Growth(account.clone(), *growth))
+            }
+            RecordKey::Audit(class, index, part) => {
+                let deeds = self.audit[*class as usize].get((*index, *part)).cloned();
+                deeds.map(|deeds| Record::Audit(*class, *index, *part, deeds))
+            }
+            RecordKey::AuditForgotten(class) => self.audit_forgotten_record(*class),
+            RecordKey::Answer(key) => {
+                self.answers.get(key).map(|answer| Record::Answer(key.clone(), answer.clone()))
+            }
             RecordKey::Settings => self.settings_record(),
             RecordKey::NodeAddresses(node) => {
                 let addresses = self.node_addresses.get(node).cloned();
@@ -172,6 +199,11 @@ impl List {
         (index > 0).then_some(Record::FeedFloor(kind, index))
     }
 
+    fn audit_forgotten_record(&self, class: Class) -> Option<Record> {
+        let index = self.audit_forgotten(class);
+        (index > 0).then_some(Record::AuditForgotten(class, index))
+    }
+
     fn last_changed_record(&self, kind: Kind) -> Option<Record> {
         let index = self.last_changed(kind);
         (index > 0).then_some(Record::LastChanged(kind, index))
@@ -181,6 +213,7 @@ impl List {
         let inner = Arc::make_mut(&mut entry);
         inner.source = self.interner.share(&inner.source);
         inner.account = self.interner.share(&inner.account);
+        inner.import = self.interner.share(&inner.import);
         let comment = inner.comment.clone();
         inner.sources.share_texts(&comment, |text| self.interner.share(text));
         entry

@@ -3,6 +3,7 @@
 use super::apply::{Applying, forbidden};
 use super::reports::{add_tags, cut};
 use crate::blocklist::account::Role;
+use crate::blocklist::audit::Action;
 use crate::blocklist::command::{Actor, COMMENT_BYTES_MAX, Outcome, Patch, Refusal};
 use crate::blocklist::timestamp::Timestamp;
 
@@ -25,6 +26,18 @@ impl Applying<'_> {
                 entry.expires = expires.map(|moment| moment.min(Timestamp::MAX));
             }
         });
+        self.note_values(actor, Action::Changed, [patch.value.clone()].into_iter(), &changed(patch));
         Ok(Outcome::Done)
     }
+}
+
+/// What a correction changes, in words.
+fn changed(patch: &Patch) -> String {
+    let parts = [
+        ("comment", patch.comment.is_some()),
+        ("tags", patch.tags.is_some()),
+        ("expires", patch.expires.is_some()),
+    ];
+    let names: Vec<&str> = parts.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    names.join(", ")
 }

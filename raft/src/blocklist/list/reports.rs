@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::apply::{Applying, forbidden};
 use crate::blocklist::account::Role;
+use crate::blocklist::audit::Action;
 use crate::blocklist::command::{
     Actor, COMMENT_BYTES_MAX, Line, Outcome, Refusal, Report, SOURCE_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
 };
@@ -29,13 +30,21 @@ impl Applying<'_> {
         time: Timestamp,
         actor: &Actor,
         reports: &[Report],
+        import: Option<&Arc<str>>,
     ) -> Result<Outcome, Refusal> {
         if actor.role < Role::Sensor {
             return Err(forbidden(actor, "add to the list"));
         }
-        let lines =
-            reports.iter().map(|report| self.add_one(time, actor, report).unwrap_or_else(Line::Refused));
-        Ok(Outcome::Lines(lines.collect()))
+        let label = import.map(|label| cut(label, TAG_BYTES_MAX)).unwrap_or_default();
+        let label = self.list.interner.share(&label);
+        let lines: Vec<Line> = reports
+            .iter()
+            .map(|report| self.add_one(time, actor, report, &label).unwrap_or_else(Line::Refused))
+            .collect();
+        let new = reports.iter().zip(&lines).filter(|(_, line)| **line == Line::Added);
+        let detail = if label.is_empty() { String::new() } else { format!("import {label}") };
+        self.note_values(actor, Action::Listed, new.map(|(report, _)| report.value.clone()), &detail);
+        Ok(Outcome::Lines(lines))
     }
 
     /// Counts sightings of what is listed, and lists nothing.
@@ -50,22 +59,41 @@ impl Applying<'_> {
         }
         let lines = reports.iter().map(|report| {
             let listed = self.listed(&report.value).map(|_| ());
-            listed.and_then(|()| self.add_one(time, actor, report)).unwrap_or_else(Line::Refused)
+            listed.and_then(|()| self.add_one(time, actor, report, &"".into())).unwrap_or_else(Line::Refused)
         });
         Ok(Outcome::Lines(lines.collect()))
     }
 
-    pub(super) fn delete(&mut self, actor: &Actor, values: &[Observable]) -> Result<Outcome, Refusal> {
+    pub(super) fn delete(
+        &mut self,
+        time: Timestamp,
+        actor: &Actor,
+        values: &[Observable],
+    ) -> Result<Outcome, Refusal> {
         let delete_one = match actor.role {
             Role::Reader => return Err(forbidden(actor, "delete from the list")),
             Role::Sensor => Applying::withdraw_one,
             Role::Analyst | Role::Admin => Applying::remove_one,
         };
-        let lines = values.iter().map(|value| delete_one(self, actor, value).unwrap_or_else(Line::Refused));
-        Ok(Outcome::Lines(lines.collect()))
+        let mut lines = Vec::with_capacity(values.len());
+        for value in values {
+            let done = delete_one(self, time, actor, value);
+            lines.push(done.unwrap_or_else(Line::Refused));
+        }
+        for (line, action) in [(Line::Deleted, Action::Removed), (Line::Withdrawn, Action::Withdrawn)] {
+            let done = values.iter().zip(&lines).filter(|(_, done)| **done == line);
+            self.note_values(actor, action, done.map(|(value, _)| value.clone()), "");
+        }
+        Ok(Outcome::Lines(lines))
     }
 
-    fn add_one(&mut self, time: Timestamp, actor: &Actor, report: &Report) -> Result<Line, Refusal> {
+    fn add_one(
+        &mut self,
+        time: Timestamp,
+        actor: &Actor,
+        report: &Report,
+        import: &Arc<str>,
+    ) -> Result<Line, Refusal> {
         self.check(actor, &report.value)?;
         let listed = self.list.get(&report.value).is_some();
         if !listed {
@@ -76,7 +104,7 @@ impl Applying<'_> {
             self.change_entry(&report.value, |entry| count_sighting(entry, &settled, report));
             return Ok(Line::Sighted);
         }
-        self.list.put_entry(Arc::new(new_entry(&settled, report, self.index)));
+        self.list.put_entry(Arc::new(new_entry(&settled, report, self.index, import)));
         self.touch_entry(&report.value);
         self.unbury(&report.value);
         Ok(Line::Added)
@@ -94,25 +122,25 @@ impl Applying<'_> {
         }
     }
 
-    fn remove_one(&mut self, _: &Actor, value: &Observable) -> Result<Line, Refusal> {
+    fn remove_one(&mut self, time: Timestamp, actor: &Actor, value: &Observable) -> Result<Line, Refusal> {
         self.listed(value)?;
+        self.count_change(time, actor)?;
         self.drop_entry(value);
         Ok(Line::Deleted)
     }
 
-    fn withdraw_one(&mut self, actor: &Actor, value: &Observable) -> Result<Line, Refusal> {
+    fn withdraw_one(&mut self, time: Timestamp, actor: &Actor, value: &Observable) -> Result<Line, Refusal> {
         let mut entry = Entry::clone(self.listed(value)?);
         if !entry.sources.withdraw(&actor.account) {
             let (noun, account) = (value.kind().noun(), &actor.account);
             return Err(Refusal::NotFound(format!("{noun} `{value}` was not reported by `{account}`")));
         }
         if entry.sources.is_empty() {
+            self.count_change(time, actor)?;
             self.drop_entry(value);
             return Ok(Line::Deleted);
         }
-        self.touch_entry(value);
-        entry.index = self.index;
-        self.list.put_entry(Arc::new(entry));
+        self.keep_entry(entry);
         Ok(Line::Withdrawn)
     }
 
@@ -122,7 +150,7 @@ impl Applying<'_> {
     }
 }
 
-fn new_entry(settled: &Settled, report: &Report, index: u64) -> Entry {
+fn new_entry(settled: &Settled, report: &Report, index: u64, import: &Arc<str>) -> Entry {
     let mut entry = Entry {
         value: report.value.clone(),
         time_added: settled.time,
@@ -135,6 +163,8 @@ fn new_entry(settled: &Settled, report: &Report, index: u64) -> Entry {
         tags: BTreeSet::new(),
         sources: Sources::default(),
         index,
+        listed: index,
+        import: import.clone(),
     };
     note_report(&mut entry, settled, report);
     entry

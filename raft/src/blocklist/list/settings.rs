@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::List;
 use super::apply::{Applying, check_admin};
 use crate::blocklist::account::Role;
+use crate::blocklist::audit::Action;
 use crate::blocklist::command::{Actor, NODE_ADDRESSES_MAX, Outcome, Refusal};
 use crate::blocklist::guard;
 use crate::blocklist::kind::Kind;
@@ -31,7 +32,9 @@ impl Applying<'_> {
         if *self.list.settings == *settings {
             return Ok(Outcome::Done);
         }
+        let changes = changes(&self.list.settings, settings);
         self.list.settings = Arc::new(settings.clone());
+        self.note_name(actor, Action::SettingsChanged, "settings", &changes);
         self.touch(RecordKey::Settings);
         self.touch_holes(Kind::Ip);
         Ok(Outcome::Done)
@@ -70,7 +73,7 @@ impl Applying<'_> {
     /// Whether there is room for one more entry of this actor. Counts it.
     pub(super) fn check_room(&mut self, time: Timestamp, actor: &Actor) -> Result<(), Refusal> {
         self.check_quota(actor)?;
-        self.count_growth(time, actor)
+        self.count_change(time, actor)
     }
 
     fn check_quota(&self, actor: &Actor) -> Result<(), Refusal> {
@@ -92,4 +95,41 @@ impl List {
             .find(|(_, addresses)| addresses.iter().any(|address| network.net().contains(address)));
         own.map(|(node, _)| format!("is never listed: node {node} of this cluster is reached there"))
     }
+}
+
+/// What is other in the new settings, as `name=value`.
+fn changes(old: &ClusterSettings, new: &ClusterSettings) -> String {
+    let show = |settings: &ClusterSettings| {
+        let ClusterSettings {
+            allow_private,
+            widest_v4,
+            widest_v6,
+            sensor_widest_v4,
+            sensor_widest_v6,
+            default_ttl,
+            sensor_entries_max,
+            growth_brake,
+        } = settings;
+        let never = || "none".to_owned();
+        [
+            ("allow_private", allow_private.to_string()),
+            ("widest_v4", widest_v4.to_string()),
+            ("widest_v6", widest_v6.to_string()),
+            ("sensor_widest_v4", sensor_widest_v4.to_string()),
+            ("sensor_widest_v6", sensor_widest_v6.to_string()),
+            (
+                "default_ttl",
+                default_ttl.iter().map(|(kind, ttl)| format!("{kind}:{ttl}")).collect::<Vec<_>>().join(" "),
+            ),
+            ("sensor_entries_max", sensor_entries_max.map_or_else(never, |most| most.to_string())),
+            (
+                "growth_brake",
+                growth_brake.map_or_else(never, |brake| {
+                    format!("{}% in {} s", brake.share_percent, brake.window_seconds)
+                }),
+            ),
+        ]
+    };
+    let differing = show(old).into_iter().zip(show(new)).filter(|(old, new)| old != new);
+    differing.map(|(_, (name, value))| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
 }

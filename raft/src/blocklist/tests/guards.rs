@@ -197,30 +197,40 @@ fn a_sensor_has_its_number_of_entries() {
 }
 
 #[test]
-fn sensors_together_cannot_fill_the_list_at_once() {
+fn one_account_neither_fills_nor_empties_the_list_at_once() {
     let mut desk = Desk::default();
     let growth_brake = Some(GrowthBrake { share_percent: 50, window_seconds: 60 });
     put(&mut desk, ClusterSettings { growth_brake, ..ClusterSettings::default() });
     let mut number = 0;
-    let mut add = |desk: &mut Desk, second, role, count: u64| {
-        let account = format!("account{}", number % 7);
+    let mut add = |desk: &mut Desk, second, account: &str, role, count: u64| {
         let reports = (0..count).map(|_| {
             number += 1;
             report(&format!("45.0.{}.{}", number / 256, number % 256))
         });
-        match desk.run(second, actor(&account, role), Operation::Add(reports.collect())) {
+        match desk.run(second, actor(account, role), Operation::Add(reports.collect())) {
             Outcome::Lines(lines) => lines.iter().filter(|line| **line == Line::Added).count() as u64,
             other => panic!("{other:?}"),
         }
     };
     let free = GROWTH_FREE_ENTRIES;
-    assert_eq!(add(&mut desk, 100, Role::Sensor, free - 1), free - 1);
-    assert_eq!(add(&mut desk, 159, Role::Sensor, 3), 1, "the window is full");
-    assert_eq!(add(&mut desk, 159, Role::Analyst, 3000), 3000, "people are not held up");
-    assert_eq!(add(&mut desk, 160, Role::Sensor, 3000), (free + 3000) / 2, "half of what is listed now");
-    assert_eq!(add(&mut desk, 100, Role::Sensor, 1), 0, "a clock that is behind opens no window");
+    assert_eq!(add(&mut desk, 100, "ossec1", Role::Sensor, free - 1), free - 1);
+    assert_eq!(add(&mut desk, 159, "ossec1", Role::Sensor, 3), 1, "the window is full");
+    assert_eq!(add(&mut desk, 159, "ossec2", Role::Sensor, 3), 3, "another account has a window of its own");
+    assert_eq!(add(&mut desk, 159, "root", Role::Admin, 2997), 2997, "admins are not held up");
+    let listed = free + 3000;
+    assert_eq!(add(&mut desk, 160, "ossec1", Role::Sensor, 3000), listed / 2, "half of what is listed now");
+    assert_eq!(add(&mut desk, 100, "ossec1", Role::Sensor, 1), 0, "a clock that is behind opens no window");
+
     let again = desk.line(161, actor("ossec1", Role::Sensor), Operation::Add(vec![report("45.0.0.1")]));
-    assert_eq!(again, Line::Sighted, "a sighting is no growth");
+    assert_eq!(again, Line::Sighted, "a sighting is no change of the list");
+    let withdraw = Operation::Delete(vec![ip("45.0.0.2")]);
+    let refused = desk.line(161, actor("ossec1", Role::Sensor), withdraw);
+    let Line::Refused(Refusal::Conflict(sentence)) = refused else { panic!("{refused:?}") };
+    for words in ["`ossec1`", "before 1970-01-01 00:03:40", "PUT /admin/settings {\"growth_brake\":null}"] {
+        assert!(sentence.contains(words), "{sentence}");
+    }
+    put(&mut desk, ClusterSettings::default());
+    assert_eq!(add(&mut desk, 161, "ossec1", Role::Sensor, 3), 3, "an admin has lifted it");
 }
 
 fn put(desk: &mut Desk, settings: ClusterSettings) {

@@ -4,6 +4,7 @@ mod fixtures;
 
 mod accounts;
 mod allowing;
+mod auditing;
 mod deleting;
 mod expiring;
 mod following;
@@ -12,8 +13,10 @@ mod imports;
 mod lookup;
 mod moments;
 mod numbering;
+mod once;
 mod parsing;
 mod patching;
 mod replay;
 mod reporting;
 mod stored;
+mod undoing;

@@ -9,8 +9,8 @@ use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptes
 
 use super::fixtures::{actor, batch, command, ip};
 use crate::blocklist::{
-    Change, ClusterSettings, Command, GrowthBrake, List, NewAllow, Observable, Operation, Outcome, Patch,
-    Record, RecordKey, Report, Role, Timestamp, Token,
+    Change, ClusterSettings, Command, GrowthBrake, List, NewAllow, Observable, Once, Operation, Outcome,
+    Patch, Record, RecordKey, Report, Role, Timestamp, Token, Undo, Whose,
 };
 
 /// Few values, so that commands meet.
@@ -39,6 +39,13 @@ fn any_report() -> impl Strategy<Value = Report> {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
+    let once = (simple_operation(), 0..3u8, 0..2u32, 0..2u8).prop_map(|(operation, key, part, request)| {
+        Operation::Once(Once { key: [key; 16], part, request: [request; 16], operation: Box::new(operation) })
+    });
+    prop_oneof![5 => simple_operation(), 1 => once]
+}
+
+fn simple_operation() -> impl Strategy<Value = Operation> {
     let name = || proptest::sample::select(vec!["root", "pts2021", "ossec1", "not valid"]);
     let role = || proptest::sample::select(Role::ALL.to_vec());
     prop_oneof![
@@ -88,6 +95,19 @@ fn operation() -> impl Strategy<Value = Operation> {
             1 => vec(observable(), 1..3).prop_map(Operation::AllowDelete),
             1 => Just(Operation::Found { cluster_id: [1; 16], peer_secret: [2; 32] }),
             1 => any::<u8>().prop_map(|byte| Operation::AllocateNode { join_key: [byte; 16] }),
+            2 => (vec(any_report(), 1..4), 0..2u8).prop_map(|(reports, label)| Operation::Import {
+                label: format!("feed-{label}").into(),
+                reports,
+            }),
+            1 => (0..3u8, 0..2u8, 0..9u64).prop_map(|(whose, number, since)| Operation::Undo(Undo {
+                whose: match whose {
+                    0 => Whose::Account("ossec1".into()),
+                    1 => Whose::Source(format!("source-{number}").into()),
+                    _ => Whose::Import(format!("feed-{number}").into()),
+                },
+                since,
+                after: None,
+            })),
         ]
 }
 

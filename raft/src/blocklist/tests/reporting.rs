@@ -128,7 +128,7 @@ fn a_batch_changes_each_key_once() {
     let (_, changes) = desk.send(command(1, actor("pts2021", Role::Analyst), add));
     let records: Vec<Record> = desk.list.records().collect();
     assert_eq!(changes, records.into_iter().map(Change::Put).collect::<Vec<_>>());
-    assert_eq!(changes.len(), 4, "two entries, the outbox mark, the last change of the kind");
+    assert_eq!(changes.len(), 5, "two entries, the outbox mark, the last change of the kind, the audit");
     assert_eq!(desk.list.last_changed(Kind::Ip), 1);
     assert_eq!(desk.list.last_changed(Kind::Domain), 0);
     assert!(desk.list.get(&ip(ADDRESS)).is_some());

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::fixtures::{ip, report};
 use crate::blocklist::{
-    Allow, ClusterSettings, Growth, GrowthBrake, Kind, NewAllow, Operation, Patch, Record, Timestamp,
+    Action, Allow, Answer, AnswerKey, Class, ClusterSettings, Deed, Given, Growth, GrowthBrake, Kind, Line,
+    NewAllow, Once, Operation, Patch, Record, Refusal, Subject, Timestamp, Undo, Whose,
 };
 use crate::codec::{self, Content};
 
@@ -47,6 +48,23 @@ fn operations_keep_their_bytes() {
     check(&Operation::Patch(patch), "0d0000c00002012001037373680101047363616e0100");
     check(&Operation::AllowAdd(vec![allow]), "0e010000c000020018066f6666696365");
     check(&Operation::AllowDelete(vec![ip("192.0.2.0/24")]), "0f010000c000020018");
+    let operation = Box::new(Operation::Delete(vec![ip("192.0.2.1")]));
+    check(
+        &Operation::Once(Once { key: [1; 16], part: 2, request: [3; 16], operation }),
+        "1001010101010101010101010101010101020303030303030303030303030303030301010000c000020120",
+    );
+    let reports = vec![report("192.0.2.1")];
+    check(
+        &Operation::Import { label: "feed".into(), reports },
+        "110466656564010000c00002012007426164206775790c3139382e35312e3130302e39000000",
+    );
+    for (whose, hex) in [
+        (Whose::Account("a".into()), "1200016107010000c000020120"),
+        (Whose::Source("s".into()), "1201017307010000c000020120"),
+        (Whose::Import("i".into()), "1202016907010000c000020120"),
+    ] {
+        check(&Operation::Undo(Undo { whose, since: 7, after: Some(ip("192.0.2.1")) }), hex);
+    }
 }
 
 #[test]
@@ -66,5 +84,32 @@ fn records_keep_their_bytes() {
     check(&Record::Allow(allow.into()), "070000c000020018066f666669636504616e6e610a03");
     check(&Record::Tombstone(ip("192.0.2.1"), 9), "080000c00002012009");
     check(&Record::FeedFloor(Kind::Domain, 9), "090109");
-    check(&Record::Growth(Growth { since: Timestamp(5), entries: 6, added: 7 }), "0a0a0607");
+    let growth = Growth { since: Timestamp(5), entries: 6, changed: 7 };
+    check(&Record::Growth("anna".into(), growth), "0a04616e6e610a0607");
+    let deed = Deed {
+        time: Timestamp(5),
+        account: "anna".into(),
+        address: "10.0.0.7".into(),
+        action: Action::Removed,
+        subjects: vec![Subject::Value(ip("192.0.2.1")), Subject::Name("x".into())],
+        detail: "why".into(),
+    };
+    check(
+        &Record::Audit(Class::Decisions, 9, 1, vec![deed].into()),
+        "0b010901010a04616e6e610831302e302e302e370102000000c00002012001017803776879",
+    );
+    check(&Record::AuditForgotten(Class::Reports, 9), "0c0009");
+    let key = AnswerKey { account: "anna".into(), key: [1; 16], part: 2 };
+    let refusal = Refusal::KeyReused("no".into());
+    let given = Given::Lines(vec![(3, Line::Added), (1, Line::Refused(refusal))]);
+    let answer = Answer { request: [2; 16], time: Timestamp(5), given };
+    check(
+        &Record::Answer(key.clone(), answer.into()),
+        "0d04616e6e610101010101010101010101010101010102020202020202020202020202020202020a00020300010404026e6f",
+    );
+    let answer = Answer { request: [2; 16], time: Timestamp(5), given: Given::Done };
+    check(
+        &Record::Answer(key, answer.into()),
+        "0d04616e6e610101010101010101010101010101010102020202020202020202020202020202020a01",
+    );
 }
