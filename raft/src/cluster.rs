@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::network::{Reply, Request};
 use crate::node::Node;
 use crate::status::{Member, Status};
-use crate::store;
+use crate::store::{self, StateDigest};
 
 /// How a node is reached. Stored in the membership.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,8 @@ pub struct Picture {
     pub list: List,
     /// The last log index applied to it.
     pub index: u64,
+    /// A digest of the whole state: the same on every node at this index.
+    pub(crate) digest: StateDigest,
 }
 
 /// How fresh a read has to be. The default is local: whatever this node has.

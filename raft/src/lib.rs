@@ -14,6 +14,7 @@
 pub mod blocklist;
 mod cluster;
 mod codec;
+mod divergence;
 mod error;
 mod form;
 mod forwarder;

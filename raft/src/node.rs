@@ -1,5 +1,6 @@
 //! One running node: its parts, how they start and stop, and reads of its state.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,9 +21,9 @@ use crate::network::{PeerServer, Peers, Reply, Request};
 use crate::outbox::Outbox;
 use crate::recovery::{broken, open_list, open_log};
 use crate::status::{Status, members, millis};
-use crate::store::{Applier, Disk, Snapshots, StateMachine};
+use crate::store::{Applier, Disk, Snapshots, StateDigest, StateMachine};
 use crate::types::{Metrics, Raft};
-use crate::{forwarder, handler, leader, upkeep};
+use crate::{divergence, forwarder, handler, leader, upkeep};
 
 /// Between two heartbeats of the leader.
 pub(crate) const HEARTBEAT_MS: u64 = 100;
@@ -49,6 +50,8 @@ pub(crate) struct Node {
     disk: Disk,
     heard: Mutex<Option<Instant>>,
     failure: watch::Receiver<Option<Error>>,
+    /// Taken by the first failure that is found here.
+    failing: Mutex<Option<oneshot::Sender<String>>>,
     stopping: AtomicBool,
     tasks: Mutex<Vec<AbortOnDropHandle<()>>>,
     server: Mutex<Option<PeerServer>>,
@@ -70,6 +73,7 @@ impl Node {
         let applier = Applier {
             picture: Arc::new(ArcSwap::from_pointee(Picture::default())),
             applied: watch::Sender::new(0),
+            passed: Arc::default(),
             outbox,
         };
         let machine = StateMachine::new(list, mark, applier.clone(), disk.clone(), snapshots.clone());
@@ -82,7 +86,8 @@ impl Node {
         let raft = Raft::new(identity.node_id, config, peers.clone(), log, machine)
             .await
             .map_err(|error| Error::Stopped(error.to_string()))?;
-        let failure = watch_failure(&raft, disk_failed);
+        let (failing, failed) = oneshot::channel();
+        let failure = watch_failure(&raft, disk_failed, failed);
         let node = Arc::new(Node {
             settings,
             identity,
@@ -94,6 +99,7 @@ impl Node {
             disk,
             heard: Mutex::new(None),
             failure,
+            failing: Mutex::new(Some(failing)),
             stopping: AtomicBool::new(false),
             tasks: Mutex::new(Vec::new()),
             server: Mutex::new(None),
@@ -101,7 +107,11 @@ impl Node {
         let server =
             PeerServer::start(listener, node.identity.clone(), Arc::new(handler::PeerHandler::new(&node)));
         *node.server.lock() = Some(server);
-        let tasks = [tokio::spawn(forwarder::run(node.clone())), tokio::spawn(upkeep::run(node.clone()))];
+        let tasks = [
+            tokio::spawn(forwarder::run(node.clone())),
+            tokio::spawn(upkeep::run(node.clone())),
+            tokio::spawn(divergence::watch(node.clone())),
+        ];
         node.tasks.lock().extend(tasks.map(AbortOnDropHandle::new));
         if node.identity.peers.is_empty() {
             upkeep::found(&node).await?;
@@ -127,6 +137,20 @@ impl Node {
 
     pub(crate) fn picture(&self) -> Arc<Picture> {
         self.applier.picture.load_full()
+    }
+
+    /// The digests of the list at some indexes that were passed, and at the present one.
+    pub(crate) fn digests(&self) -> BTreeMap<u64, StateDigest> {
+        let picture = self.picture();
+        self.applier.passed.all().into_iter().chain([(picture.index, picture.digest)]).collect()
+    }
+
+    /// Ends this node with an error.
+    pub(crate) fn fail(&self, reason: String) {
+        if let Some(failing) = self.failing.lock().take() {
+            // Nobody listening means that the node is ending already.
+            drop(failing.send(reason));
+        }
     }
 
     pub(crate) async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Written>, Error> {
@@ -217,6 +241,7 @@ impl Node {
     pub(crate) fn status(&self) -> Status {
         let metrics = self.metrics();
         let index = |id: Option<crate::types::LogId>| id.map_or(0, |id| id.index);
+        let picture = self.picture();
         let learner = metrics.membership_config.voter_ids().all(|id| id != self.id());
         let state = match metrics.state {
             ServerState::Leader => "leader",
@@ -232,7 +257,8 @@ impl Node {
             term: metrics.current_term,
             last_log_index: metrics.last_log_index.unwrap_or(0),
             committed_index: index(metrics.local_committed),
-            applied_index: self.picture().index,
+            applied_index: picture.index,
+            digest: picture.digest.to_string(),
             stored_index: self.disk.stored_index(),
             snapshot_index: index(metrics.snapshot),
             purged_index: index(metrics.purged),
@@ -292,8 +318,12 @@ fn raft_config(settings: &Settings) -> Result<Config, Error> {
     config.validate().map_err(|error| Error::Stopped(error.to_string()))
 }
 
-/// Turns the first failure of the Raft core or of sled's writer into the error the process ends with.
-fn watch_failure(raft: &Raft, disk_failed: oneshot::Receiver<io::Error>) -> watch::Receiver<Option<Error>> {
+/// Turns the first failure of the Raft core, of sled's writer or of this node itself into the error the process ends with.
+fn watch_failure(
+    raft: &Raft,
+    disk_failed: oneshot::Receiver<io::Error>,
+    failed: oneshot::Receiver<String>,
+) -> watch::Receiver<Option<Error>> {
     let (sender, receiver) = watch::channel(None);
     let mut metrics = raft.metrics();
     tokio::spawn(async move {
@@ -308,6 +338,7 @@ fn watch_failure(raft: &Raft, disk_failed: oneshot::Receiver<io::Error>) -> watc
         let reason = tokio::select! {
             reason = core => reason,
             Ok(error) = disk_failed => format!("the list cannot be stored: {error}"),
+            Ok(reason) = failed => reason,
         };
         sender.send_replace(Some(Error::Stopped(reason)));
     });

@@ -14,7 +14,7 @@ use crate::blocklist::{
 use crate::cluster::{Address, Identity};
 use crate::codec::{self, Content};
 use crate::form;
-use crate::store::DiskMark;
+use crate::store::{DiskMark, StateDigest};
 
 #[track_caller]
 fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
@@ -171,8 +171,14 @@ fn files_and_log_entries_keep_their_bytes() {
         &identity,
         "5d040101010101010101010101010101010101020303030303030303030303030303030303030303030303030303030303030303010101076e323a353030310e687474703a2f2f6e323a35303030",
     );
-    let mark = DiskMark { last_applied: Some(LOG_ID), membership: Default::default() };
-    check(Content::DiskMark, &mark, "5d030101010203000000");
+    let mut digest = StateDigest::default();
+    digest.put(b"one");
+    let mark = DiskMark { last_applied: Some(LOG_ID), membership: Default::default(), digest };
+    check(
+        Content::DiskMark,
+        &mark,
+        "5d030101010203000000fe88cd66ee3a0b023c80bb4035adc39276feed31f43fd7adc043716e0cea34321287",
+    );
     let membership =
         openraft::Membership::new(vec![BTreeSet::from([2])], BTreeMap::from([(2, address())])).unwrap();
     let payloads = [

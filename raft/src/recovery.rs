@@ -68,7 +68,8 @@ pub(crate) fn open_list(
         "the stored list is older than the log; it is rebuilt from the snapshot"
     );
     let (header, list) = file.load().map_err(broken("the snapshot"))?;
-    let mark = DiskMark { last_applied: header.last_log_id, membership: header.membership };
+    let mark =
+        DiskMark { last_applied: header.last_log_id, membership: header.membership, digest: header.digest };
     disk.replace(mark.clone(), list.clone()).map_err(broken("the list"))?;
     Ok((disk, mark, list))
 }

@@ -55,6 +55,8 @@ pub struct Status {
     pub committed_index: u64,
     /// The last index applied.
     pub applied_index: u64,
+    /// A digest of the whole replicated state at that index, in hex: the same on every node.
+    pub digest: String,
     /// The index that sled holds; it trails what is applied.
     pub stored_index: u64,
     /// The last index in a snapshot.

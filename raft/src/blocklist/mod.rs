@@ -39,4 +39,4 @@ pub use sources::{OTHER_SOURCES, SOURCES_MAX, SourceReport, Sources};
 pub use timestamp::Timestamp;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

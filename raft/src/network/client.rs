@@ -21,11 +21,10 @@ use openraft::storage::Snapshot;
 use tokio::sync::oneshot;
 
 use crate::cluster::Address;
-use crate::form;
 use crate::network::connection::Connection;
 use crate::network::frame::Route;
 use crate::network::message::{Appended, Reply, Request};
-use crate::store::{SnapshotFile, SnapshotHeader};
+use crate::store::SnapshotFile;
 use crate::types::{LogId, TypeConfig, Vote};
 
 /// Appends under way to one peer.
@@ -108,10 +107,7 @@ impl PeerClient {
         >,
         timeout: Duration,
     ) -> io::Result<Reply> {
-        let header = SnapshotHeader {
-            last_log_id: snapshot.meta.last_log_id.as_ref().map(form::LogId::from),
-            membership: (&snapshot.meta.last_membership).into(),
-        };
+        let header = snapshot.snapshot.header()?;
         done(self.call(Request::SnapshotBegin, timeout).await?)?;
         let mut offset = 0;
         while offset < snapshot.snapshot.len()? {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::Address;
 use crate::form;
 use crate::status::Member;
-use crate::store::SnapshotHeader;
+use crate::store::{SnapshotHeader, StateDigest};
 
 /// A request of one node to another.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub(crate) enum Request {
     SnapshotBytes(Bytes),
     /// That was all of it; install it.
     SnapshotEnd { vote: form::Vote, header: SnapshotHeader },
+    /// The digests of the list at some indexes.
+    Digests,
 }
 
 /// What came of an append.
@@ -74,6 +76,7 @@ pub(crate) enum Reply {
     /// The vote that answers an installed snapshot.
     Installed(form::Vote),
     Denied(Denied),
+    Digests(Vec<(u64, StateDigest)>),
 }
 
 /// Why a request was not carried out.

@@ -12,9 +12,10 @@ use std::thread;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use crate::blocklist::{Change, List, Record};
+use crate::blocklist::List;
 use crate::codec::{self, Content};
 use crate::form;
+use crate::store::digest::{StateDigest, encode};
 use crate::store::keys;
 
 /// Keys in one sled batch, at which it is written even if more wait: larger batches bloat sled.
@@ -27,12 +28,17 @@ const QUEUE_KEYS_MAX: usize = 65_536;
 pub(crate) struct DiskMark {
     pub(crate) last_applied: Option<form::LogId>,
     pub(crate) membership: form::StoredMembership,
+    /// Of the list at this place.
+    pub(crate) digest: StateDigest,
 }
+
+/// A key of sled with its new value; none when the record is gone.
+pub(crate) type StoredChange = (Vec<u8>, Option<Vec<u8>>);
 
 /// The changes of some consecutive log entries, and the mark after them.
 struct ChangeSet {
     mark: DiskMark,
-    changes: Vec<Change>,
+    changes: Vec<StoredChange>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -92,7 +98,7 @@ impl Disk {
     }
 
     /// Hands on what changed; waits while too much is waiting already.
-    pub(crate) async fn apply(&self, mark: DiskMark, changes: Vec<Change>) -> io::Result<()> {
+    pub(crate) async fn apply(&self, mark: DiskMark, changes: Vec<StoredChange>) -> io::Result<()> {
         let keys = u32::try_from(changes.len().clamp(1, QUEUE_KEYS_MAX)).map_err(io::Error::other)?;
         let room = self.room.clone().acquire_many_owned(keys).await.map_err(io::Error::other)?;
         self.send(Work::Apply(ChangeSet { mark, changes, _room: room }))
@@ -139,15 +145,21 @@ fn open_sled(dir: &Path, cache_bytes: u64) -> io::Result<sled::Db> {
 
 fn open_and_load(dir: &Path, cache_bytes: u64) -> io::Result<(sled::Db, DiskMark, List)> {
     let db = open_sled(dir, cache_bytes)?;
-    let mark = db.get(keys::MARK)?.map(|bytes| codec::decode(Content::DiskMark, &bytes)).transpose()?;
+    let mark = db.get(keys::MARK)?;
+    let mark = mark.map(|bytes| codec::decode::<DiskMark>(Content::DiskMark, &bytes)).transpose()?;
     let mut list = List::default();
+    let mut digest = StateDigest::default();
     for item in db.iter() {
         let (key, value) = item?;
         if key != keys::MARK {
+            digest.put(&value);
             list.restore(codec::decode(Content::Record, &value)?);
         }
     }
     match mark {
+        Some(mark) if mark.digest != digest => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "its records are not those that were written"))
+        }
         Some(mark) => Ok((db, mark, list)),
         None if db.is_empty() => Ok((db, DiskMark::default(), list)),
         None => Err(io::Error::new(io::ErrorKind::InvalidData, "it was being replaced when the node ended")),
@@ -199,15 +211,14 @@ impl Writer {
 
     /// Joins consecutive change sets into one atomic batch; returns what came after them.
     fn join(&self, first: ChangeSet, queue: &mut mpsc::UnboundedReceiver<Work>) -> io::Result<Option<Work>> {
-        let mut keys = BTreeMap::new();
+        let mut keys: BTreeMap<_, _> = first.changes.into_iter().collect();
         let mut mark = first.mark;
         let mut rooms = vec![first._room];
-        collect(first.changes, &mut keys);
         let mut after = None;
         while keys.len() < BATCH_KEYS {
             match queue.try_recv() {
                 Ok(Work::Apply(set)) => {
-                    collect(set.changes, &mut keys);
+                    keys.extend(set.changes);
                     mark = set.mark;
                     rooms.push(set._room);
                 }
@@ -219,9 +230,9 @@ impl Writer {
             }
         }
         let mut batch = sled::Batch::default();
-        for (key, record) in keys {
-            match record {
-                Some(record) => batch.insert(key, codec::encode(Content::Record, &record)?),
+        for (key, value) in keys {
+            match value {
+                Some(value) => batch.insert(key, value),
                 None => batch.remove(key),
             }
         }
@@ -239,7 +250,7 @@ impl Writer {
         let mut batch = sled::Batch::default();
         let mut size = 0;
         for record in list.records() {
-            batch.insert(keys::record(&record.key()), codec::encode(Content::Record, &record)?);
+            batch.insert(keys::record(&record.key()), encode(&record)?);
             size += 1;
             if size == BATCH_KEYS {
                 self.db.apply_batch(std::mem::take(&mut batch))?;
@@ -256,14 +267,5 @@ impl Writer {
     fn flush(&self) -> io::Result<()> {
         self.db.flush()?;
         File::open(&self.file)?.sync_data()
-    }
-}
-
-fn collect(changes: Vec<Change>, keys: &mut BTreeMap<Vec<u8>, Option<Record>>) {
-    for change in changes {
-        match change {
-            Change::Put(record) => keys.insert(keys::record(&record.key()), Some(record)),
-            Change::Remove(key) => keys.insert(keys::record(&key), None),
-        };
     }
 }

@@ -1,5 +1,6 @@
 //! The openraft adapter of the list: decode, apply, publish, store, answer. It decides nothing.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -10,10 +11,11 @@ use openraft::entry::RaftEntry;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 use tokio::sync::watch;
 
-use crate::blocklist::{Batch, Change, List};
+use crate::blocklist::{Batch, Change, List, Outcome, Record, RecordKey};
 use crate::cluster::Picture;
 use crate::codec::{self, Content};
 use crate::outbox::Outbox;
+use crate::store::digest::{Passed, REMEMBERED_EVERY};
 use crate::store::disk::{Disk, DiskMark};
 use crate::store::snapshot::{Header, SnapshotFile, Snapshots};
 use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
@@ -28,6 +30,7 @@ const KEYS_PER_CHANGE_SET: usize = 512;
 pub(crate) struct Applier {
     pub(crate) picture: Arc<ArcSwap<Picture>>,
     pub(crate) applied: watch::Sender<u64>,
+    pub(crate) passed: Arc<Passed>,
     pub(crate) outbox: Arc<Outbox>,
 }
 
@@ -59,11 +62,15 @@ impl StateMachine {
 
     fn publish(&self) {
         let index = self.index();
-        self.applier.picture.store(Arc::new(Picture { list: self.list.clone(), index }));
+        self.applier.picture.store(Arc::new(Picture {
+            list: self.list.clone(),
+            index,
+            digest: self.mark.digest,
+        }));
         self.applier.applied.send_replace(index);
     }
 
-    /// Applies one entry; its changes are added, its outcomes go out once the picture is published.
+    /// Applies one entry; its changes are added, its outcomes go out once they are settled.
     fn apply_entry(&mut self, entry: &crate::types::Entry, effects: &mut Effects) -> io::Result<()> {
         let log_id = entry.log_id();
         self.mark.last_applied = Some((&log_id).into());
@@ -76,7 +83,12 @@ impl StateMachine {
             EntryPayload::Normal(encoded) => {
                 let batch: Batch = codec::decode(Content::Batch, &encoded.0)?;
                 let applied = self.list.apply(log_id.index, &batch);
-                effects.changes.extend(applied.changes);
+                for change in applied.changes {
+                    match change {
+                        Change::Put(record) => effects.changes.insert(record.key(), Some(record)),
+                        Change::Remove(key) => effects.changes.insert(key, None),
+                    };
+                }
                 if !self.applier.outbox.is_of(batch.origin) {
                     return Ok(());
                 }
@@ -90,14 +102,33 @@ impl StateMachine {
         }
         Ok(())
     }
+
+    /// Makes the changes of a group of entries known: to the digest, to readers, to callers, to the disk.
+    async fn settle(&mut self, effects: Effects, responders: Vec<Responder>) -> io::Result<()> {
+        let before = self.applier.picture.load_full();
+        let stored = self.mark.digest.follow(&before.list, effects.changes)?;
+        drop(before);
+        self.publish();
+        if self.index().is_multiple_of(REMEMBERED_EVERY) {
+            self.applier.passed.note(self.index(), self.mark.digest);
+        }
+        for (index, first_sequence, outcomes) in effects.own {
+            self.applier.outbox.applied(index, first_sequence, outcomes);
+        }
+        responders.into_iter().for_each(|responder| responder.send(()));
+        self.disk.apply(self.mark.clone(), stored).await
+    }
 }
 
 /// What a group of entries leaves to be done once all of them are applied.
 #[derive(Default)]
 struct Effects {
-    changes: Vec<Change>,
-    own: Vec<(u64, u64, Vec<Option<crate::blocklist::Outcome>>)>,
+    /// The last state of each key that was touched.
+    changes: BTreeMap<RecordKey, Option<Record>>,
+    own: Vec<(u64, u64, Vec<Option<Outcome>>)>,
 }
+
+type Responder = openraft::storage::ApplyResponder<TypeConfig>;
 
 impl RaftStateMachine<TypeConfig> for StateMachine {
     type SnapshotData = SnapshotFile;
@@ -119,23 +150,23 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 let (entry, responder) = item?;
                 self.apply_entry(&entry, &mut effects)?;
                 responders.extend(responder);
-                if effects.changes.len() >= KEYS_PER_CHANGE_SET {
-                    self.disk.apply(self.mark.clone(), std::mem::take(&mut effects.changes)).await?;
+                let passes = self.index().is_multiple_of(REMEMBERED_EVERY);
+                if effects.changes.len() >= KEYS_PER_CHANGE_SET || passes {
+                    self.settle(std::mem::take(&mut effects), std::mem::take(&mut responders)).await?;
                 }
             }
-            self.publish();
-            for (index, first_sequence, outcomes) in effects.own {
-                self.applier.outbox.applied(index, first_sequence, outcomes);
-            }
-            responders.into_iter().for_each(|responder| responder.send(()));
-            self.disk.apply(self.mark.clone(), effects.changes).await?;
+            self.settle(effects, responders).await?;
         }
         Ok(())
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
         SnapshotBuilder {
-            header: Header { last_log_id: self.mark.last_applied, membership: self.mark.membership.clone() },
+            header: Header {
+                last_log_id: self.mark.last_applied,
+                membership: self.mark.membership.clone(),
+                digest: self.mark.digest,
+            },
             list: self.list.clone(),
             snapshots: self.snapshots.clone(),
             disk: self.disk.clone(),
@@ -152,7 +183,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let kept = header.clone();
         blocking(move || snapshots.keep(&kept, &received)).await?;
         self.list = list;
-        self.mark = DiskMark { last_applied: header.last_log_id, membership: header.membership };
+        self.mark = DiskMark {
+            last_applied: header.last_log_id,
+            membership: header.membership,
+            digest: header.digest,
+        };
         self.publish();
         self.applier.outbox.overtaken(&self.list);
         self.disk.replace(self.mark.clone(), self.list.clone())

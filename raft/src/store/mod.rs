@@ -3,6 +3,7 @@
 //! `log` holds the vote and the log; `disk` is sled, the list as it was at some index; `snapshot` files stand
 //! for purged log. The list itself lives in memory, in `machine`.
 
+mod digest;
 mod disk;
 mod identity;
 mod keys;
@@ -12,6 +13,7 @@ mod snapshot;
 #[cfg(test)]
 mod suite;
 
+pub(crate) use digest::StateDigest;
 pub(crate) use disk::{Disk, DiskMark};
 pub(crate) use identity::{next_incarnation, read_identity, write_identity};
 pub(crate) use log::LogStore;

@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use crate::blocklist::{List, Record};
+use crate::blocklist::List;
 use crate::codec::{self, Content};
 use crate::form;
+use crate::store::digest::{StateDigest, encode};
 use crate::types::SnapshotMeta;
 
 const SUFFIX: &str = ".snapshot";
@@ -27,6 +28,8 @@ const PARTIAL: &str = ".partial";
 pub(crate) struct Header {
     pub(crate) last_log_id: Option<form::LogId>,
     pub(crate) membership: form::StoredMembership,
+    /// Of the state in the snapshot.
+    pub(crate) digest: StateDigest,
 }
 
 /// A finished snapshot on disk. The open file stays readable when a newer one replaces it.
@@ -40,6 +43,11 @@ impl SnapshotFile {
     /// Opens a snapshot that is yet to be checked.
     pub(crate) fn open(path: PathBuf) -> io::Result<SnapshotFile> {
         Ok(SnapshotFile { file: Arc::new(File::open(&path)?), path })
+    }
+
+    /// What it says of itself.
+    pub(crate) fn header(&self) -> io::Result<Header> {
+        Checked::new(BufReader::new(File::open(&self.path)?)).header()
     }
 
     /// Where it is.
@@ -69,14 +77,19 @@ impl SnapshotFile {
     /// Reads the whole state back, and only says so when the checksum is right.
     pub(crate) fn load(&self) -> io::Result<(Header, List)> {
         let mut reader = Checked::new(BufReader::with_capacity(1 << 20, File::open(&self.path)?));
-        let header = reader.value::<Header>(Content::SnapshotHeader)?.ok_or_else(|| damaged("no header"))?;
+        let header = reader.header()?;
         let mut list = List::default();
+        let mut digest = StateDigest::default();
         let mut count = 0_u64;
-        while let Some(record) = reader.value::<Record>(Content::Record)? {
-            list.restore(record);
+        while let Some(stored) = reader.value()? {
+            digest.put(&stored);
+            list.restore(codec::decode(Content::Record, &stored)?);
             count += 1;
         }
         reader.finish(count)?;
+        if digest != header.digest {
+            return Err(damaged("its records are not those that were written"));
+        }
         Ok((header, list))
     }
 }
@@ -110,9 +123,7 @@ impl Snapshots {
     pub(crate) fn current(&self) -> io::Result<Option<(SnapshotMeta, SnapshotFile)>> {
         let Some((_, path)) = self.finished()?.pop() else { return Ok(None) };
         let file = SnapshotFile::open(path)?;
-        let mut reader = Checked::new(BufReader::new(File::open(&file.path)?));
-        let header = reader.value::<Header>(Content::SnapshotHeader)?.ok_or_else(|| damaged("no header"))?;
-        Ok(Some((header.meta(), file)))
+        Ok(Some((file.header()?.meta(), file)))
     }
 
     /// Writes the state at its index.
@@ -122,7 +133,7 @@ impl Snapshots {
         writer.put(&codec::encode(Content::SnapshotHeader, header)?)?;
         let mut count = 0_u64;
         for record in list.records() {
-            writer.put(&codec::encode(Content::Record, &record)?)?;
+            writer.put(&encode(&record)?)?;
             count += 1;
         }
         writer.end(count)?;
@@ -212,8 +223,13 @@ impl<F: Read> Checked<F> {
         Ok(bytes)
     }
 
+    fn header(&mut self) -> io::Result<Header> {
+        let stored = self.value()?.ok_or_else(|| damaged("no header"))?;
+        codec::decode(Content::SnapshotHeader, &stored)
+    }
+
     /// The next value; `None` at the mark that ends them.
-    fn value<T: serde::de::DeserializeOwned>(&mut self, content: Content) -> io::Result<Option<T>> {
+    fn value(&mut self) -> io::Result<Option<Vec<u8>>> {
         let len = u32::from_be_bytes(self.raw_array()?);
         if len == 0 {
             return Ok(None);
@@ -224,7 +240,7 @@ impl<F: Read> Checked<F> {
         let mut bytes = vec![0; len as usize];
         self.inner.read_exact(&mut bytes)?;
         self.crc.update(&bytes);
-        codec::decode(content, &bytes).map(Some)
+        Ok(Some(bytes))
     }
 
     fn finish(mut self, count: u64) -> io::Result<()> {
@@ -247,7 +263,7 @@ mod tests {
 
     fn header() -> Header {
         let last_log_id = Some(form::LogId { term: 1, node: 1, index: 7 });
-        Header { last_log_id, membership: form::StoredMembership::default() }
+        Header { last_log_id, membership: form::StoredMembership::default(), digest: StateDigest::default() }
     }
 
     #[test]

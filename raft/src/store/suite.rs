@@ -26,6 +26,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Stores {
         let (disk, mark, list, _) = Disk::open(&dir.path().join("list"), 1 << 20, failed).unwrap();
         let applier = Applier {
             picture: Arc::new(ArcSwap::from_pointee(Picture::default())),
+            passed: Default::default(),
             applied: watch::Sender::new(0),
             outbox: Arc::new(Outbox::new(Origin { node: 1, incarnation: 1 })),
         };

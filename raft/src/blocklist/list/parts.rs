@@ -50,8 +50,7 @@ impl List {
         let entries = self.entries.values().cloned().map(Record::Entry);
         let accounts = self.accounts.values().cloned().map(Record::Account);
         let origins = self.origins.iter().map(|(node, mark)| Record::Origin(*node, *mark));
-        let cluster = (*self.cluster != ClusterInfo::default())
-            .then(|| Record::Cluster(ClusterInfo::clone(&self.cluster)));
+        let cluster = self.cluster_record();
         let changed = Kind::ALL.into_iter().filter_map(|kind| self.last_changed_record(kind));
         let settings = self.settings_record();
         let tombstones = self.tombstones.iter();
@@ -86,11 +85,16 @@ impl List {
 
     /// What became of a key that was touched.
     pub(super) fn change(&self, key: RecordKey) -> Change {
-        let record = match &key {
+        self.record(&key).map_or(Change::Remove(key), Change::Put)
+    }
+
+    /// The record of a key.
+    pub fn record(&self, key: &RecordKey) -> Option<Record> {
+        match key {
             RecordKey::Entry(value) => self.entries.get(value).cloned().map(Record::Entry),
             RecordKey::Account(username) => self.accounts.get(username).cloned().map(Record::Account),
             RecordKey::Origin(node) => self.origin(*node).map(|mark| Record::Origin(*node, mark)),
-            RecordKey::Cluster => Some(Record::Cluster(ClusterInfo::clone(&self.cluster))),
+            RecordKey::Cluster => self.cluster_record(),
             RecordKey::LastChanged(kind) => self.last_changed_record(*kind),
             RecordKey::Allow(value) => self.allows.get(value).cloned().map(Record::Allow),
             RecordKey::Tombstone(value) => {
@@ -114,8 +118,7 @@ impl List {
                 let addresses = self.node_addresses.get(node).cloned();
                 addresses.map(|addresses| Record::NodeAddresses(*node, addresses))
             }
-        };
-        record.map_or(Change::Remove(key), Change::Put)
+        }
     }
 
     pub(super) fn put_entry(&mut self, entry: Arc<Entry>) {
@@ -187,6 +190,11 @@ impl List {
         } else {
             nodes.insert(node, addresses);
         }
+    }
+
+    fn cluster_record(&self) -> Option<Record> {
+        let founded = *self.cluster != ClusterInfo::default();
+        founded.then(|| Record::Cluster(ClusterInfo::clone(&self.cluster)))
     }
 
     fn settings_record(&self) -> Option<Record> {

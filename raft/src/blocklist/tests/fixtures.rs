@@ -30,7 +30,7 @@ pub(super) fn command(second: i64, actor: Actor, operation: Operation) -> Comman
     Command { time: Timestamp(second * 1000), actor, operation }
 }
 
-pub(super) fn batch(first_sequence: u64, commands: Vec<Command>) -> Batch {
+pub(crate) fn batch(first_sequence: u64, commands: Vec<Command>) -> Batch {
     Batch { origin: Origin { node: 1, incarnation: 1 }, first_sequence, commands }
 }
 

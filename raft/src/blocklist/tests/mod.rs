@@ -20,3 +20,6 @@ mod replay;
 mod reporting;
 mod stored;
 mod undoing;
+
+pub(crate) use fixtures::batch;
+pub(crate) use replay::history;

@@ -111,7 +111,7 @@ fn simple_operation() -> impl Strategy<Value = Operation> {
         ]
 }
 
-pub(super) fn history() -> impl Strategy<Value = Vec<Command>> {
+pub(crate) fn history() -> impl Strategy<Value = Vec<Command>> {
     let account = proptest::sample::select(vec!["", "root", "pts2021", "ossec1"]);
     let role =
         proptest::sample::select(vec![Role::Reader, Role::Sensor, Role::Analyst, Role::Admin, Role::Admin]);

@@ -1,0 +1,149 @@
+//! A digest of the whole state that follows each change at the cost of the change: the sum of the hashes of all
+//! records. Two nodes at the same index have the same digest, or one of them is wrong.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::blocklist::{List, Record, RecordKey};
+use crate::codec::{self, Content};
+use crate::store::disk::StoredChange;
+use crate::store::keys;
+
+/// Indexes between two digests that are remembered, so that busy nodes share some with each other.
+pub(crate) const REMEMBERED_EVERY: u64 = 256;
+/// Digests that are remembered.
+const REMEMBERED_MAX: usize = 64;
+
+/// The digest of a set of records, whatever their order. Stored with what it describes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StateDigest {
+    high: u128,
+    low: u128,
+}
+
+impl StateDigest {
+    /// Follows changes of a list that was `before`; gives them in their stored form.
+    pub(crate) fn follow(
+        &mut self,
+        before: &List,
+        changes: BTreeMap<RecordKey, Option<Record>>,
+    ) -> io::Result<Vec<StoredChange>> {
+        let mut stored = Vec::with_capacity(changes.len());
+        for (key, record) in changes {
+            if let Some(old) = before.record(&key) {
+                self.take(&encode(&old)?);
+            }
+            let new = record.map(|record| encode(&record)).transpose()?;
+            if let Some(new) = &new {
+                self.put(new);
+            }
+            stored.push((keys::record(&key), new));
+        }
+        Ok(stored)
+    }
+
+    /// One more record, in its stored form.
+    pub(crate) fn put(&mut self, stored: &[u8]) {
+        let (high, low) = halves(stored);
+        self.high = self.high.wrapping_add(high);
+        self.low = self.low.wrapping_add(low);
+    }
+
+    /// One record less.
+    fn take(&mut self, stored: &[u8]) {
+        let (high, low) = halves(stored);
+        self.high = self.high.wrapping_sub(high);
+        self.low = self.low.wrapping_sub(low);
+    }
+}
+
+impl fmt::Display for StateDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}{:032x}", self.high, self.low)
+    }
+}
+
+/// A record as it is stored, which is what is hashed.
+pub(crate) fn encode(record: &Record) -> io::Result<Vec<u8>> {
+    codec::encode(Content::Record, record)
+}
+
+fn halves(stored: &[u8]) -> (u128, u128) {
+    let hash = Sha256::digest(stored);
+    let half = |from: usize| hash[from..from + 16].iter().fold(0, |sum, byte| (sum << 8) | u128::from(*byte));
+    (half(0), half(16))
+}
+
+/// The digests of some indexes that this node has passed, for comparison with others.
+#[derive(Debug, Default)]
+pub(crate) struct Passed(Mutex<VecDeque<(u64, StateDigest)>>);
+
+impl Passed {
+    pub(crate) fn note(&self, index: u64, digest: StateDigest) {
+        let mut passed = self.0.lock();
+        passed.push_back((index, digest));
+        if passed.len() > REMEMBERED_MAX {
+            passed.pop_front();
+        }
+    }
+
+    /// Oldest first.
+    pub(crate) fn all(&self) -> Vec<(u64, StateDigest)> {
+        self.0.lock().iter().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::*;
+    use crate::blocklist::Change;
+    use crate::blocklist::tests::{batch, history};
+
+    fn of(list: &List) -> StateDigest {
+        let mut digest = StateDigest::default();
+        list.records().for_each(|record| digest.put(&encode(&record).unwrap()));
+        digest
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_always_that_of_all_records(history in history()) {
+            let (mut list, mut digest) = (List::default(), StateDigest::default());
+            for (index, command) in (1..).zip(history) {
+                let before = list.clone();
+                let changes = list.apply(index, &batch(index, vec![command])).changes;
+                let changes = changes.into_iter().map(|change| match change {
+                    Change::Put(record) => (record.key(), Some(record)),
+                    Change::Remove(key) => (key, None),
+                });
+                digest.follow(&before, changes.collect()).unwrap();
+                prop_assert_eq!(digest, of(&list));
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_put_and_taken_leaves_nothing() {
+        let mut digest = StateDigest::default();
+        digest.put(b"one");
+        let one = digest;
+        digest.put(b"two");
+        digest.take(b"one");
+        digest.put(b"one");
+        digest.take(b"two");
+        assert_eq!(digest, one);
+        assert_ne!(digest, StateDigest::default());
+        assert_eq!(
+            one.to_string(),
+            "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed",
+            "one record has its own SHA-256"
+        );
+    }
+}
