@@ -103,7 +103,7 @@ impl From<Refusal> for ApiError {
             Refusal::NotFound(_) => ApiError::NotFound(message),
             Refusal::Conflict(_) => ApiError::Conflict(message),
             Refusal::Forbidden(_) => ApiError::Forbidden(message),
-            Refusal::Guarded(_) => ApiError::Invalid(message),
+            Refusal::Guarded(_) | Refusal::KeyReused(_) => ApiError::Invalid(message),
         }
     }
 }

@@ -22,6 +22,7 @@ mod routes;
 mod user;
 mod waiting;
 pub mod wire;
+mod writing;
 
 pub use listener::{ClientAddress, SharedListener};
 

@@ -29,6 +29,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/members", get(admin::members).post(admin::add_member))
         .route("/admin/members/{id}", delete(admin::remove_member))
         .route("/admin/members/{id}/promote", post(admin::promote))
+        .route("/admin/audit", get(admin::audit))
+        .route("/admin/undo", post(admin::undo))
         .route("/admin/settings", get(admin::show_settings).put(admin::change_settings))
         .route("/allow/add", post(allow::add))
         .route("/allow/delete", post(allow::delete))
