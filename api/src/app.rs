@@ -11,6 +11,7 @@ use raft::blocklist::Timestamp;
 use crate::ApiSettings;
 use crate::answer;
 use crate::credentials::Credentials;
+use crate::followers::Followers;
 use crate::metrics::Requests;
 use crate::rendered::Rendered;
 
@@ -20,6 +21,7 @@ pub(crate) struct App {
     pub(crate) settings: Arc<ApiSettings>,
     pub(crate) credentials: Credentials,
     pub(crate) rendered: Rendered,
+    pub(crate) followers: Followers,
     pub(crate) requests: Requests,
 }
 
@@ -30,6 +32,7 @@ impl App {
             settings,
             credentials: Credentials::default(),
             rendered: Rendered::default(),
+            followers: Followers::default(),
             requests: Requests::default(),
         }
     }

@@ -31,6 +31,10 @@ pub(crate) enum ApiError {
     Invalid(String),
     /// The state forbids it (409).
     Conflict(String),
+    /// What is named can only be read (405).
+    ReadOnly(String),
+    /// It was there once and is not kept any more (410).
+    Gone(String),
     /// The body is in no known form (415).
     UnsupportedMediaType(String),
     /// Not now (503); when to come back.
@@ -46,6 +50,8 @@ impl ApiError {
             ApiError::NotFound(_) => StatusCode::NOT_FOUND,
             ApiError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Conflict(_) => StatusCode::CONFLICT,
+            ApiError::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::Gone(_) => StatusCode::GONE,
             ApiError::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ApiError::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -59,6 +65,8 @@ impl ApiError {
             | ApiError::NotFound(message)
             | ApiError::Invalid(message)
             | ApiError::Conflict(message)
+            | ApiError::ReadOnly(message)
+            | ApiError::Gone(message)
             | ApiError::UnsupportedMediaType(message)
             | ApiError::Unavailable(message, _) => message,
         }
@@ -73,6 +81,9 @@ impl IntoResponse for ApiError {
             ApiError::Unauthorized(_) => {
                 headers
                     .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"stockade\""));
+            }
+            ApiError::ReadOnly(_) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("GET,HEAD"));
             }
             ApiError::Unavailable(_, after) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));

@@ -10,6 +10,7 @@ mod app;
 mod auth;
 mod credentials;
 mod error;
+mod followers;
 mod format;
 mod freshness;
 mod health;

@@ -88,6 +88,7 @@ fn node(app: &App, text: &mut String) {
     gauge(text, "snapshot_index", "The last index in a snapshot.", status.snapshot_index as f64);
     gauge(text, "purged_index", "The last index purged from the log.", status.purged_index as f64);
     gauge(text, "outbox_commands", "Writes taken here and not applied yet.", status.outbox_commands as f64);
+    gauge(text, "followers", "Requests that wait for changes.", app.followers.count() as f64);
     let lag = app.cluster.lag().map_or(f64::NAN, |lag| lag.as_secs_f64());
     gauge(text, "lag_seconds", "Seconds since a leader was last heard of.", lag);
     gauge(text, "accounts", "Accounts.", picture.list.accounts().count() as f64);

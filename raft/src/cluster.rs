@@ -149,6 +149,17 @@ impl Cluster {
         self.node.read(freshness).await
     }
 
+    /// The list as soon as this node has applied more than `index`: at once, or when the next entry comes. Waits
+    /// for ever if none comes.
+    pub async fn changed_beyond(&self, index: u64) -> Arc<Picture> {
+        self.node.changed_beyond(index).await
+    }
+
+    /// Resolves when this node has begun to stop: whoever waits for something to come has to end.
+    pub async fn closing(&self) {
+        self.node.closing().await
+    }
+
     /// Time since this node last heard from a leader (on the leader itself: from a majority);
     /// `None` when it never did.
     pub fn lag(&self) -> Option<Duration> {

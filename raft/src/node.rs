@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -52,7 +51,7 @@ pub(crate) struct Node {
     failure: watch::Receiver<Option<Error>>,
     /// Taken by the first failure that is found here.
     failing: Mutex<Option<oneshot::Sender<String>>>,
-    stopping: AtomicBool,
+    closing: watch::Sender<bool>,
     tasks: Mutex<Vec<AbortOnDropHandle<()>>>,
     server: Mutex<Option<PeerServer>>,
 }
@@ -100,7 +99,7 @@ impl Node {
             heard: Mutex::new(None),
             failure,
             failing: Mutex::new(Some(failing)),
-            stopping: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
             tasks: Mutex::new(Vec::new()),
             server: Mutex::new(None),
         });
@@ -200,13 +199,28 @@ impl Node {
     async fn wait_applied(&self, index: u64) -> Result<(), Error> {
         let mut applied = self.applier.applied.subscribe();
         let reached = applied.wait_for(|applied| *applied >= index);
-        match tokio::time::timeout(self.settings.write_timeout, reached).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::Unavailable {
-                message: format!("this node has not reached index {index} yet"),
-                retry_after: Duration::from_secs(1),
-            }),
-        }
+        let reached = tokio::time::timeout(self.settings.write_timeout, reached);
+        let message = tokio::select! {
+            reached = reached => match reached {
+                Ok(_) => return Ok(()),
+                Err(_) => format!("this node has not reached index {index} yet"),
+            },
+            () = self.closing() => format!("this node is stopping and has not reached index {index}"),
+        };
+        Err(Error::Unavailable { message, retry_after: Duration::from_secs(1) })
+    }
+
+    /// The picture once more than this index is applied; may wait for ever.
+    pub(crate) async fn changed_beyond(&self, index: u64) -> Arc<Picture> {
+        let mut applied = self.applier.applied.subscribe();
+        // The sender lives as long as the node.
+        drop(applied.wait_for(|applied| *applied > index).await);
+        self.picture()
+    }
+
+    /// Resolves when the node has begun to stop.
+    pub(crate) async fn closing(&self) {
+        drop(self.closing.subscribe().wait_for(|closing| *closing).await);
     }
 
     /// The index a linearizable read waits for; this node must lead.
@@ -278,7 +292,7 @@ impl Node {
     }
 
     pub(crate) async fn shutdown(&self) -> Result<(), Error> {
-        if self.stopping.swap(true, Ordering::SeqCst) {
+        if self.closing.send_replace(true) {
             return Ok(());
         }
         if self.raft.is_leader() && self.metrics().membership_config.voter_ids().count() > 1 {

@@ -9,6 +9,8 @@ use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{self, HeaderMap};
 
+use crate::events::Events;
+
 /// How long any answer may take, unless a story says otherwise.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
@@ -133,6 +135,19 @@ impl Request {
         let mut response = self.agent.run(request)?;
         let body = response.body_mut().with_config().limit(u64::MAX).read_to_vec()?;
         Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body })
+    }
+
+    /// Sends it to a node that must answer 200 with server-sent events, and reads them as they come.
+    #[track_caller]
+    pub fn events(self) -> Events {
+        let request = self.builder.body(self.body).expect("the request is well-formed");
+        match self.agent.run(request) {
+            Ok(response) => {
+                assert_eq!(response.status(), 200, "no events: {response:?}");
+                Events::new(response.into_body().into_reader())
+            }
+            Err(error) => panic!("no answer: {error}"),
+        }
     }
 
     /// Sends it to a node that must answer.

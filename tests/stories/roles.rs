@@ -20,6 +20,13 @@ fn every_role_may_do_what_it_is_for() {
         Row("reads the list", |c| c.get("/ip/all").status, [200; 4]),
         Row("asks for an address", |c| c.get("/ip/198.51.100.1").status, [200; 4]),
         Row("adds", |c| c.post("/ip/add", &json!({"ip": "198.51.100.1"})).status, [403, 200, 200, 200]),
+        Row(
+            "sights",
+            |c| c.post("/ip/sighting", &json!({"ip": "198.51.100.1"})).status,
+            [403, 200, 200, 200],
+        ),
+        Row("corrects an entry", correct, [403, 403, 200, 200]),
+        Row("asks for the sources", |c| c.get("/ip/198.51.100.1/sightings").status, [200; 4]),
         Row("registers", |c| register(c, "analyst"), [403, 403, 403, 409]),
         Row("sees the cluster", |c| c.get("/admin/status").status, [403, 403, 403, 200]),
         Row("sees the members", |c| c.get("/admin/members").status, [403, 403, 403, 200]),
@@ -32,6 +39,10 @@ fn every_role_may_do_what_it_is_for() {
             assert_eq!(attempt(&client), status, "a {role} {what}");
         }
     }
+}
+
+fn correct(client: &Client) -> u16 {
+    client.request("PATCH", "/ip/198.51.100.1").json(&json!({"comment": "a scanner"})).send().status
 }
 
 fn register(client: &Client, username: &str) -> u16 {

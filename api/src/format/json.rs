@@ -27,7 +27,7 @@ impl Format for Json {
 }
 
 /// One entry as a flat object; the members in the order asked for, else in the talk's.
-pub(super) fn object(row: &Row<'_>, shape: &Shape, out: &mut Vec<u8>) {
+pub(crate) fn object(row: &Row<'_>, shape: &Shape, out: &mut Vec<u8>) {
     let fields = if shape.fields.is_empty() { &Field::MEMBERS[..] } else { &shape.fields };
     for (at, field) in fields.iter().enumerate() {
         out.push(if at == 0 { b'{' } else { b',' });

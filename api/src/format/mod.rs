@@ -17,6 +17,7 @@ use axum::http::header::ACCEPT;
 use raft::blocklist::{Entry, Observable};
 
 pub(crate) use field::Field;
+pub(crate) use json::object;
 
 use crate::error::ApiError;
 
@@ -69,6 +70,16 @@ pub(crate) fn choose(word: Option<&str>, headers: &HeaderMap) -> Result<&'static
     }
     let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
     Ok(accepted(accept).unwrap_or(ALL[0]))
+}
+
+/// For answers that have one form only: `format=` may name it, and nothing else.
+pub(crate) fn only_json(word: Option<&str>) -> Result<(), ApiError> {
+    match word {
+        None | Some("json") => Ok(()),
+        Some(word) => {
+            Err(ApiError::BadRequest(format!("format `{word}` is not written here; allowed: json")))
+        }
+    }
 }
 
 /// The acceptable format with the highest quality; the first named wins a tie (RFC 9110, section 12.5.1).

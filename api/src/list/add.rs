@@ -1,4 +1,4 @@
-//! `POST /<kind>/add`: one report, answered as in the talk, or many, answered with counts.
+//! `POST /<kind>/add` and `/<kind>/sighting`: one report, answered as in the talk, or many, answered with counts.
 
 use std::sync::Arc;
 
@@ -18,22 +18,70 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::parameters::{Parameters, duration};
 
+/// What a report is meant to do.
+#[derive(Clone, Copy)]
+enum Purpose {
+    /// To list the observable, or to count a sighting if it is listed.
+    List,
+    /// To count a sighting of what is listed.
+    Sight,
+}
+
+impl Purpose {
+    fn operation(self, reports: Vec<Report>) -> Operation {
+        match self {
+            Purpose::List => Operation::Add(reports),
+            Purpose::Sight => Operation::Sight(reports),
+        }
+    }
+
+    fn message(self, kind: Kind) -> String {
+        match self {
+            Purpose::List => format!("{} successfully saved", super::noun(kind)),
+            Purpose::Sight => "Sighting successfully saved".into(),
+        }
+    }
+}
+
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
     KindOf(kind): KindOf,
-    RawQuery(query): RawQuery,
+    query: RawQuery,
     caller: Caller,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
+    report(Purpose::List, &app, kind, query, caller, &headers, &body).await
+}
+
+pub(crate) async fn sight(
+    State(app): State<Arc<App>>,
+    KindOf(kind): KindOf,
+    query: RawQuery,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    report(Purpose::Sight, &app, kind, query, caller, &headers, &body).await
+}
+
+async fn report(
+    purpose: Purpose,
+    app: &App,
+    kind: Kind,
+    RawQuery(query): RawQuery,
+    caller: Caller,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, ApiError> {
     let caller = caller.need(Role::Sensor)?;
     let defaults = defaults(query.as_deref(), &caller)?;
-    match body::read(kind, &headers, &body)? {
+    match body::read(kind, headers, body)? {
         Reports::One(report) => {
             let report = report.parse(kind, &defaults).map_err(ApiError::Invalid)?;
-            one(&app, &caller, kind, report).await
+            one(purpose, app, &caller, report).await
         }
-        Reports::Many(lines) => many(&app, &caller, kind, &defaults, lines).await,
+        Reports::Many(lines) => many(purpose, app, &caller, kind, &defaults, lines).await,
     }
 }
 
@@ -62,14 +110,14 @@ fn defaults(query: Option<&str>, caller: &Caller) -> Result<Defaults, ApiError> 
     })
 }
 
-async fn one(app: &App, caller: &Caller, kind: Kind, report: Report) -> Result<Response, ApiError> {
-    let written = app.cluster.propose(caller.command(Operation::Add(vec![report]))).await?;
+async fn one(purpose: Purpose, app: &App, caller: &Caller, report: Report) -> Result<Response, ApiError> {
+    let message = purpose.message(report.value.kind());
+    let written = app.cluster.propose(caller.command(purpose.operation(vec![report]))).await?;
     let status = match line(written.outcome)? {
         Line::Added => StatusCode::CREATED,
         Line::Refused(refusal) => return Err(refusal.into()),
         _ => StatusCode::OK,
     };
-    let message = format!("{} successfully saved", super::noun(kind));
     Ok(answer::at_index(answer::message(status, &message), written.index))
 }
 
@@ -82,6 +130,7 @@ fn line(outcome: Outcome) -> Result<Line, ApiError> {
 }
 
 async fn many(
+    purpose: Purpose,
     app: &App,
     caller: &Caller,
     kind: Kind,
@@ -99,7 +148,7 @@ async fn many(
         }
     }
     let operation = |chunk: &[(usize, Report)]| {
-        caller.command(Operation::Add(chunk.iter().map(|(_, report)| report.clone()).collect()))
+        caller.command(purpose.operation(chunk.iter().map(|(_, report)| report.clone()).collect()))
     };
     bulk::run(app, summary, &reports, operation, |report| report.value.to_string()).await
 }

@@ -22,7 +22,7 @@ use crate::parameters::Parameters;
 use crate::rendered::Body;
 
 /// Longer lists are rendered on a thread that may take its time.
-const RENDERED_INLINE_MAX: usize = 2_000;
+pub(super) const RENDERED_INLINE_MAX: usize = 2_000;
 
 /// What of the list is asked for.
 #[derive(Clone, Debug)]

@@ -2,21 +2,32 @@
 
 mod add;
 mod all;
+mod asked;
 mod body;
 mod bulk;
+mod changes;
 mod delete;
+mod events;
+mod following;
 mod lookup;
+mod patch;
 mod report;
+mod sightings;
 
-pub(crate) use add::add;
+pub(crate) use add::{add, sight};
 pub(crate) use all::all;
+pub(crate) use asked::ask;
+pub(crate) use changes::changes;
 pub(crate) use delete::delete;
-pub(crate) use lookup::lookup;
+pub(crate) use events::events;
+pub(crate) use patch::patch;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use raft::blocklist::Kind;
+use axum::response::{IntoResponse, Response};
+use raft::blocklist::{Kind, Observable};
 
+use crate::app::App;
 use crate::error::ApiError;
 
 /// The kind that a route names; stands before the caller in a handler's arguments, so that a route that does not
@@ -31,6 +42,12 @@ impl<S: Send + Sync> FromRequestParts<S> for KindOf {
         let word = path.split('/').nth(1).unwrap_or_default();
         word.parse().map(KindOf).map_err(|()| ApiError::NotFound(format!("there is no `{path}` here")))
     }
+}
+
+/// A read's 404 about a value.
+fn not_listed(app: &App, value: &Observable, index: u64) -> Response {
+    let missing = ApiError::NotFound(format!("{} `{value}` is not listed", value.kind().noun()));
+    app.read_headers(missing.into_response(), index)
 }
 
 /// What the messages of the talk call a value.

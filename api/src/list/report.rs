@@ -81,6 +81,15 @@ pub(super) enum Tags {
     Text(String),
 }
 
+impl Tags {
+    pub(super) fn labels(&self) -> Result<BTreeSet<Arc<str>>, String> {
+        match self {
+            Tags::List(tags) => labels(tags.iter().map(String::as_str)),
+            Tags::Text(text) => labels(text.split(',')),
+        }
+    }
+}
+
 /// What a report says where it is silent itself.
 #[derive(Clone, Debug)]
 pub(super) struct Defaults {
@@ -142,12 +151,11 @@ impl<'a> RawReport<'a> {
             None => defaults.ttl,
         };
         let tags = match self.tags {
-            Some(Tags::List(tags)) => labels(tags.iter().map(String::as_str))?,
-            Some(Tags::Text(text)) => labels(text.split(','))?,
+            Some(tags) => tags.labels()?,
             None => defaults.tags.clone(),
         };
         let seen = match self.seen {
-            Some(seen) => Some(moment(&seen)?),
+            Some(seen) => Some(moment("seen", &seen)?),
             None => None,
         };
         Ok(Report { value, comment, source, ttl, tags, seen })
@@ -155,16 +163,17 @@ impl<'a> RawReport<'a> {
 }
 
 /// Seconds of a ttl; 0 and less is never.
-fn seconds(ttl: &NumberOrText) -> Result<i64, String> {
+pub(super) fn seconds(ttl: &NumberOrText) -> Result<i64, String> {
     match duration(&ttl.to_string()) {
         Some(seconds) => Ok(seconds.ceil() as i64),
         None => Err(format!("ttl `{ttl}` is not a time such as 3600 or 7d")),
     }
 }
 
-fn moment(seen: &NumberOrText) -> Result<Timestamp, String> {
-    Timestamp::parse(&seen.to_string())
-        .ok_or_else(|| format!("seen `{seen}` is neither RFC 3339 nor seconds since 1970"))
+/// A moment that a member names.
+pub(super) fn moment(member: &str, text: &NumberOrText) -> Result<Timestamp, String> {
+    Timestamp::parse(&text.to_string())
+        .ok_or_else(|| format!("{member} `{text}` is neither RFC 3339 nor seconds since 1970"))
 }
 
 /// Reads `tags=` and the like.
