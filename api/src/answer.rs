@@ -14,6 +14,8 @@ pub(crate) const LAG: HeaderName = HeaderName::from_static("stockade-lag");
 pub(crate) const COUNT: HeaderName = HeaderName::from_static("stockade-count");
 /// How many entries `limit` cut off a list.
 pub(crate) const TRUNCATED: HeaderName = HeaderName::from_static("stockade-truncated");
+/// What to ask with, as `cursor=`, for the entries that `limit` cut off.
+pub(crate) const CURSOR: HeaderName = HeaderName::from_static("stockade-cursor");
 
 /// `{"message":…}`
 pub(crate) fn message(status: StatusCode, message: &str) -> Response {

@@ -3,12 +3,15 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::error::ApiError;
 
 /// The longest duration taken, in seconds: ten years.
 const DURATION_SECONDS_MAX: f64 = 315_360_000.0;
+
+/// All but what RFC 3986 leaves unreserved.
+const UNCHANGED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The parameters of one request.
 #[derive(Debug)]
@@ -33,6 +36,19 @@ impl Parameters {
     /// The value of a parameter; the last one wins.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a parameter: it may be repeated, and each may hold several, separated by commas.
+    pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+        let given = self.0.iter().filter(move |(key, _)| key == name);
+        given.flat_map(|(_, value)| value.split(',')).map(str::trim)
+    }
+
+    /// The same parameters as a query, without those of this name.
+    pub(crate) fn without(&self, name: &str) -> String {
+        let encode = |text| utf8_percent_encode(text, UNCHANGED);
+        let kept = self.0.iter().filter(|(key, _)| key != name);
+        kept.map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect::<Vec<_>>().join("&")
     }
 
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
@@ -114,6 +130,34 @@ mod tests {
     fn an_unknown_parameter_is_refused_with_the_words_that_are_known() {
         let error = Parameters::parse(Some("formta=csv"), &[&["format", "fields"]]).unwrap_err();
         assert!(format!("{error:?}").contains("allowed: format, fields"), "{error:?}");
+    }
+
+    #[test]
+    fn lists_are_repeated_or_separated_by_commas() {
+        let rows: [(&str, &[&str]); 5] = [
+            ("", &[]),
+            ("tag=a", &["a"]),
+            ("tag=a&limit=1&tag=b", &["a", "b"]),
+            ("tag=a,%20b&tag=c", &["a", "b", "c"]),
+            ("tag=", &[""]),
+        ];
+        for (query, expected) in rows {
+            let parameters = Parameters::parse(Some(query), &[&["tag", "limit"]]).unwrap();
+            assert_eq!(parameters.list("tag").collect::<Vec<_>>(), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_written_again_without_one_parameter() {
+        let rows = [
+            ("cursor=x", ""),
+            ("tag=a+b&cursor=x&limit=1", "tag=a%20b&limit=1"),
+            ("tag=a%26b,c&sort=-value", "tag=a%26b%2Cc&sort=-value"),
+        ];
+        for (query, expected) in rows {
+            let parameters = Parameters::parse(Some(query), &[&["tag", "limit", "cursor", "sort"]]).unwrap();
+            assert_eq!(parameters.without("cursor"), expected, "{query}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ const LISTS_MAX: usize = 16;
 /// Bytes kept, all lists together.
 const BYTES_MAX: usize = 256 << 20;
 
-/// A list in one format, whole.
+/// An answer in one format, whole.
 #[derive(Clone)]
 pub(crate) struct Body {
     pub(crate) bytes: Bytes,
@@ -20,6 +20,8 @@ pub(crate) struct Body {
     pub(crate) count: usize,
     /// Entries that `limit` left out.
     pub(crate) truncated: usize,
+    /// The cursor to go on with.
+    pub(crate) next: Option<String>,
 }
 
 /// The lists kept, by what they answer and the last change in them, the latest last.

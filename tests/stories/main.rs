@@ -9,6 +9,7 @@ mod caching;
 mod command_line;
 mod disks;
 mod errors;
+mod filters;
 mod following;
 mod formation;
 mod formats;

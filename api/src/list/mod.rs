@@ -6,12 +6,19 @@ mod asked;
 mod body;
 mod bulk;
 mod changes;
+mod cursor;
 mod delete;
 mod events;
+mod filter;
 mod following;
 mod lookup;
+mod order;
+mod page;
 mod patch;
+mod query;
 mod report;
+#[cfg(test)]
+mod samples;
 mod sightings;
 
 pub(crate) use add::{add, sight};

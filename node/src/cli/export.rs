@@ -21,12 +21,63 @@ pub(super) struct Arguments {
     /// The fields, separated by commas: value,comment,source,sighting,time_added,…
     #[arg(long)]
     fields: Option<String>,
-    /// Only this family of addresses: 4 or 6
-    #[arg(long)]
-    family: Option<u8>,
+    #[command(flatten)]
+    filters: Filters,
     /// Into this file, which is replaced once the whole list has arrived
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// Which entries, in which order. The node judges the values, so that they mean here what they mean there.
+#[derive(Args)]
+struct Filters {
+    /// Only this family of addresses: 4 or 6
+    #[arg(long)]
+    family: Option<String>,
+    /// Only what was sighted at least so often after it was listed
+    #[arg(long, value_name = "N")]
+    min_sightings: Option<String>,
+    /// Only what at least so many different sources reported
+    #[arg(long, value_name = "N")]
+    min_sources: Option<String>,
+    /// Only what was listed or sighted within this time, by the clock of the node: 30m, 24h, 7d
+    #[arg(long, value_name = "DURATION")]
+    seen_within: Option<String>,
+    /// Only what has this label; given several times, or with commas: any of them
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Only what this source reported, the first one or a later one
+    #[arg(long)]
+    source: Option<String>,
+    /// Only what this account listed
+    #[arg(long, value_name = "ACCOUNT")]
+    added_by: Option<String>,
+    /// In the order of value, time_added, time_updated or sighting; with - before it, the other way round
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    sort: Option<String>,
+    /// At most so many, the first ones in that order
+    #[arg(long, value_name = "N")]
+    limit: Option<String>,
+}
+
+impl Filters {
+    /// Adds a query parameter for each one given.
+    fn append_to(&self, path: &mut String) {
+        let single = [
+            ("family", &self.family),
+            ("min_sightings", &self.min_sightings),
+            ("min_sources", &self.min_sources),
+            ("seen_within", &self.seen_within),
+            ("source", &self.source),
+            ("added_by", &self.added_by),
+            ("sort", &self.sort),
+            ("limit", &self.limit),
+        ];
+        let single = single.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        for (name, value) in single.chain(self.tags.iter().map(|tag| ("tag", tag))) {
+            path.push_str(&format!("&{name}={}", encode(value)));
+        }
+    }
 }
 
 impl Arguments {
@@ -35,9 +86,7 @@ impl Arguments {
         if let Some(fields) = &self.fields {
             path.push_str(&format!("&fields={}", encode(fields)));
         }
-        if let Some(family) = self.family {
-            path.push_str(&format!("&family={family}"));
-        }
+        self.filters.append_to(&mut path);
         let list = Client::new(&self.connection).get(&path, As::Account)?.success()?.body;
         let Some(file) = self.output else {
             output::bytes(&list)?;

@@ -46,7 +46,7 @@ enum Command {
     Delete(entries::Values),
     /// Look a value up; exit code 1 when it is not listed
     Get(entries::Get),
-    /// Write the whole list to standard output or a file
+    /// Write the list, or what is asked for of it, to standard output or a file
     Export(export::Arguments),
     /// Report all values of a file or of standard input; a request whose answer was lost is sent again, and its
     /// values may then count one sighting more

@@ -27,13 +27,24 @@ impl List {
     /// What an export of a kind holds, in export order, each value once. The cost beyond `entries` is that of
     /// what is left out, not that of the list.
     pub fn exported(&self, kind: Kind) -> impl Iterator<Item = Exported<'_>> {
+        self.exported_where(kind, |_| true)
+    }
+
+    /// The same of the wanted entries alone. It is not the same as choosing among the lines of all: a piece that
+    /// is left of a wanted network may be an unwanted entry as well, and is exported.
+    pub fn exported_where(
+        &self,
+        kind: Kind,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> impl Iterator<Item = Exported<'_>> {
         let (hidden, pieces) = match kind {
-            Kind::Ip => self.cuts(),
+            Kind::Ip => self.cuts(&wanted),
             _ => Default::default(),
         };
         let by_name = kind != Kind::Ip && !self.allows.is_empty();
         let whole = self
             .entries(kind)
+            .filter(move |entry| wanted(entry))
             .filter(move |entry| !hidden.contains(&entry.value))
             .filter(move |entry| !by_name || self.allowing(&entry.value).is_none())
             .map(|entry| Exported { value: entry.value.clone(), entry });
@@ -61,8 +72,11 @@ impl List {
         left.into_iter().map(|net| Observable::Ip(Network::new(net))).collect()
     }
 
-    /// The entries that an export leaves out or cuts, and the pieces that are left of them.
-    fn cuts(&self) -> (BTreeSet<Observable>, BTreeMap<Observable, &Arc<Entry>>) {
+    /// The entries that an export leaves out or cuts, and the pieces that are left of the wanted ones.
+    fn cuts(
+        &self,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> (BTreeSet<Observable>, BTreeMap<Observable, &Arc<Entry>>) {
         let allowed = self.allows.keys().filter_map(|value| match value {
             Observable::Ip(network) => Some(*network),
             _ => None,
@@ -75,7 +89,7 @@ impl List {
         }
         let mut pieces = BTreeMap::new();
         for (value, entry) in cut {
-            if hidden.insert(value.clone()) {
+            if hidden.insert(value.clone()) && wanted(entry) {
                 pieces.extend(self.exported_as(value).into_iter().map(|piece| (piece, entry)));
             }
         }

@@ -161,6 +161,30 @@ fn near() -> impl Strategy<Value = Observable> {
 
 proptest! {
     #[test]
+    fn an_export_of_wanted_entries_is_that_of_a_list_of_them_alone(
+        listed in vec((near(), any::<bool>()), 0..30),
+        allowed in vec(near(), 0..6),
+    ) {
+        let wanted: BTreeSet<&Observable> =
+            listed.iter().filter(|(_, wanted)| *wanted).map(|(value, _)| value).collect();
+        let (mut all, mut alone) = (Desk::default(), Desk::default());
+        for (value, _) in &listed {
+            all.add(1, Report { value: value.clone(), ..report("192.0.2.1") });
+            if wanted.contains(value) {
+                alone.add(1, Report { value: value.clone(), ..report("192.0.2.1") });
+            }
+        }
+        for value in &allowed {
+            allow(&mut all, value.clone(), "");
+            allow(&mut alone, value.clone(), "");
+        }
+        let chosen = all.list.exported_where(Kind::Ip, |entry| wanted.contains(&entry.value));
+        let values: Vec<Observable> = chosen.map(|line| line.value).collect();
+        let expected: Vec<Observable> = alone.list.exported(Kind::Ip).map(|line| line.value).collect();
+        prop_assert_eq!(values, expected);
+    }
+
+    #[test]
     fn an_export_blocks_all_that_is_listed_and_nothing_that_is_allowed(
         listed in vec(near(), 0..30),
         allowed in vec(near(), 0..6),

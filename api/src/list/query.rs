@@ -1,0 +1,45 @@
+//! What of a list is asked for, as it is read from the parameters; all of it, but what a rendering looks like.
+
+use raft::blocklist::{Kind, Timestamp};
+
+use super::cursor::Cursor;
+use super::filter::Filter;
+use super::order::Order;
+use crate::error::ApiError;
+use crate::parameters::Parameters;
+
+/// A question about the list of one kind. It is made of parameters and answered by `page`, both without a clock
+/// or a cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Query {
+    pub(crate) kind: Kind,
+    pub(crate) filter: Filter,
+    pub(crate) order: Order,
+    pub(crate) limit: Option<usize>,
+    /// Only what comes after this.
+    pub(crate) after: Option<Cursor>,
+}
+
+impl Query {
+    /// The parameters that are read here, besides those of the filter.
+    pub(crate) const WORDS: [&str; 3] = ["sort", "limit", "cursor"];
+
+    pub(crate) fn read(kind: Kind, parameters: &Parameters, now: Timestamp) -> Result<Query, ApiError> {
+        let order = Order::read(parameters.get("sort"))?;
+        let limit = parameters.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let after = parameters.get("cursor").map(|text| Cursor::read(text, kind, order)).transpose()?;
+        Ok(Query { kind, filter: Filter::read(parameters, now)?, order, limit, after })
+    }
+
+    /// The log index that the list must reflect for the answer to be right.
+    pub(crate) fn min_index(&self) -> Option<u64> {
+        self.after.as_ref().map(|cursor| cursor.index)
+    }
+
+    /// Whether others will ask the same before the list changes. Not so when the clock is part of the question:
+    /// what is rendered for one moment is wrong in the next. And pages are for one client, once: they would
+    /// push out the lists that every firewall polls.
+    pub(crate) fn is_worth_keeping(&self) -> bool {
+        !self.filter.follows_the_clock() && self.after.is_none()
+    }
+}
