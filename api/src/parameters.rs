@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use raft::blocklist::Kind;
 
 use crate::error::ApiError;
 
@@ -55,6 +56,16 @@ impl Parameters {
         let parse = |text: &str| {
             let wrong = || ApiError::BadRequest(format!("{name} `{text}` is not a whole number"));
             text.parse().map_err(|_| wrong())
+        };
+        self.get(name).map(parse).transpose()
+    }
+
+    /// A kind of observable.
+    pub(crate) fn kind(&self, name: &str) -> Result<Option<Kind>, ApiError> {
+        let parse = |text: &str| {
+            let allowed = Kind::ALL.map(Kind::name).join(", ");
+            let wrong = || ApiError::BadRequest(format!("{name} `{text}` is not known; allowed: {allowed}"));
+            text.parse().map_err(|()| wrong())
         };
         self.get(name).map(parse).transpose()
     }

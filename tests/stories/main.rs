@@ -26,5 +26,6 @@ mod replication;
 mod roles;
 mod sightings;
 mod strangers;
+mod subtraction;
 mod talk;
 mod tokens;

@@ -51,7 +51,7 @@ impl Format for Csv {
 }
 
 /// A cell that a spreadsheet would run as a formula gets an apostrophe before it.
-fn disarmed(text: &str) -> Cow<'_, str> {
+pub(crate) fn disarmed(text: &str) -> Cow<'_, str> {
     match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         true => format!("'{text}").into(),
         false => text.into(),

@@ -16,6 +16,7 @@ use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use raft::blocklist::{Entry, Observable};
 
+pub(crate) use csv::disarmed;
 pub(crate) use field::Field;
 pub(crate) use json::object;
 

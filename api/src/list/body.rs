@@ -12,22 +12,28 @@ use crate::error::ApiError;
 use crate::parameters::pairs;
 
 /// One report of a body, or why it cannot be read.
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// From 1: the line, or the place in a JSON array.
-    pub(super) number: usize,
-    pub(super) report: Result<RawReport<'a>, String>,
+    pub(crate) number: usize,
+    pub(crate) report: Result<RawReport<'a>, String>,
 }
 
 /// What a body holds.
-pub(super) enum Reports<'a> {
+pub(crate) enum Reports<'a> {
     /// One report, answered as the talk does.
     One(Box<RawReport<'a>>),
     /// Any number, answered with counts.
     Many(Vec<Line<'a>>),
 }
 
-/// Reads a body by its content type; curl's `-d` calls JSON a form, and that is understood too.
-pub(super) fn read<'a>(kind: Kind, headers: &HeaderMap, body: &'a [u8]) -> Result<Reports<'a>, ApiError> {
+/// Reads a body by its content type; curl's `-d` calls JSON a form, and that is understood too. Without a kind,
+/// a plain line is taken whole, and CSV may name its values by any kind.
+pub(crate) fn read<'a>(
+    kind: impl Into<Option<Kind>>,
+    headers: &HeaderMap,
+    body: &'a [u8],
+) -> Result<Reports<'a>, ApiError> {
+    let kind = kind.into();
     let text = std::str::from_utf8(body).map_err(|_| ApiError::BadRequest("the body is not UTF-8".into()))?;
     let text = text.trim_start_matches('\u{feff}');
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -89,13 +95,16 @@ fn ndjson(text: &str) -> Vec<Line<'_>> {
 }
 
 /// Plain lines; `#`, `;` and `//` begin a comment line.
-fn plain(kind: Kind, text: &str) -> Vec<Line<'_>> {
+fn plain(kind: Option<Kind>, text: &str) -> Vec<Line<'_>> {
     let comment = |line: &str| line.starts_with(['#', ';']) || line.starts_with("//");
-    let report = |(number, line): (usize, &str)| {
-        let value = Some(Cow::Owned(plain_value(kind, line).to_owned()));
-        Line { number, report: Ok(RawReport { value, ..RawReport::default() }) }
-    };
-    numbered(text).filter(|(_, text)| !comment(text)).map(report).collect()
+    let lines = numbered(text).filter(|(_, text)| !comment(text));
+    lines.map(|(number, line)| Line { number, report: Ok(plain_report(kind, line)) }).collect()
+}
+
+fn plain_report(kind: Option<Kind>, line: &str) -> RawReport<'_> {
+    let Some(kind) = kind else { return RawReport { line: Some(line), ..RawReport::default() } };
+    let value = Some(Cow::Owned(plain_value(kind, line).to_owned()));
+    RawReport { value, ..RawReport::default() }
 }
 
 /// What of a line is the value: the first word where words cannot hold the marks that lists put behind them;
@@ -110,7 +119,7 @@ fn plain_value(kind: Kind, line: &str) -> &str {
     }
 }
 
-fn csv_rows(kind: Kind, text: &str) -> Result<Vec<Line<'_>>, ApiError> {
+fn csv_rows(kind: Option<Kind>, text: &str) -> Result<Vec<Line<'_>>, ApiError> {
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .comment(Some(b'#'))
@@ -119,7 +128,12 @@ fn csv_rows(kind: Kind, text: &str) -> Result<Vec<Line<'_>>, ApiError> {
     let unreadable =
         |error: csv::Error| ApiError::BadRequest(format!("the CSV header is not readable: {error}"));
     let names = reader.headers().map_err(unreadable)?.clone();
-    if !names.iter().any(|name| name == "value" || name == kind.name()) {
+    let names_the_value = |name: &str| match kind {
+        Some(kind) => name == kind.name(),
+        None => name.parse::<Kind>().is_ok(),
+    };
+    if !names.iter().any(|name| name == "value" || names_the_value(name)) {
+        let kind = kind.map_or("kind", Kind::name);
         let message = format!("the CSV header names no column `{kind}` or `value`");
         return Err(ApiError::Invalid(message));
     }

@@ -17,7 +17,7 @@ const COMMANDS_AT_ONCE: usize = 32;
 
 /// What a bulk request answers.
 #[derive(Default, Serialize)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     message: String,
     added: usize,
     sighted: usize,
@@ -37,7 +37,7 @@ struct Refused {
 }
 
 impl Summary {
-    pub(super) fn refuse(&mut self, line: usize, value: String, reason: String) {
+    pub(crate) fn refuse(&mut self, line: usize, value: String, reason: String) {
         self.refused_total += 1;
         if self.refused.len() < REFUSED_SHOWN_MAX {
             self.refused.push(Refused { line, value, reason });
@@ -70,7 +70,7 @@ impl Summary {
 }
 
 /// Runs all items through the log, in commands of bounded length.
-pub(super) async fn run<T>(
+pub(crate) async fn run<T>(
     app: &App,
     mut summary: Summary,
     items: &[(usize, T)],

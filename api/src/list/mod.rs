@@ -3,8 +3,8 @@
 mod add;
 mod all;
 mod asked;
-mod body;
-mod bulk;
+pub(crate) mod body;
+pub(crate) mod bulk;
 mod changes;
 mod cursor;
 mod delete;
@@ -16,7 +16,7 @@ mod order;
 mod page;
 mod patch;
 mod query;
-mod report;
+pub(crate) mod report;
 #[cfg(test)]
 mod samples;
 mod sightings;

@@ -20,28 +20,34 @@ const TAGS_MAX: usize = 16;
 /// those of other kinds, whatever they hold.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct RawReport<'a> {
+pub(crate) struct RawReport<'a> {
     #[serde(borrow, deserialize_with = "text_if_text")]
-    pub(super) value: Option<Cow<'a, str>>,
+    pub(crate) value: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text_if_text")]
-    pub(super) ip: Option<Cow<'a, str>>,
+    pub(crate) ip: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text_if_text")]
-    pub(super) domain: Option<Cow<'a, str>>,
+    pub(crate) domain: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text_if_text")]
-    pub(super) url: Option<Cow<'a, str>>,
+    pub(crate) url: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text_if_text")]
-    pub(super) hash: Option<Cow<'a, str>>,
+    pub(crate) hash: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text_if_text")]
-    pub(super) email: Option<Cow<'a, str>>,
+    pub(crate) email: Option<Cow<'a, str>>,
     #[serde(borrow, deserialize_with = "text_if_text")]
-    pub(super) username: Option<Cow<'a, str>>,
+    pub(crate) username: Option<Cow<'a, str>>,
+    /// What the value is, where it is not named by its kind; only the allow list reads it.
+    #[serde(borrow, deserialize_with = "text_if_text")]
+    pub(crate) kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    pub(super) comment: Option<Cow<'a, str>>,
+    pub(crate) comment: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    pub(super) source: Option<Cow<'a, str>>,
-    pub(super) ttl: Option<NumberOrText>,
-    pub(super) seen: Option<NumberOrText>,
-    pub(super) tags: Option<Tags>,
+    pub(crate) source: Option<Cow<'a, str>>,
+    /// A plain line, whole, where no kind has said what of it is the value.
+    #[serde(skip)]
+    pub(crate) line: Option<&'a str>,
+    pub(crate) ttl: Option<NumberOrText>,
+    pub(crate) seen: Option<NumberOrText>,
+    pub(crate) tags: Option<Tags>,
 }
 
 /// The text of a member, borrowed where it can be; none of a member that holds anything else.
@@ -54,12 +60,12 @@ fn text_if_text<'de: 'a, 'a, D: Deserializer<'de>>(
 
 /// A text that is borrowed unless it holds escapes.
 #[derive(Deserialize)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// Sensors send numbers as numbers and as texts.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum NumberOrText {
+pub(crate) enum NumberOrText {
     Number(f64),
     Text(String),
 }
@@ -76,7 +82,7 @@ impl fmt::Display for NumberOrText {
 /// `["a","b"]` or `"a,b"`.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Tags {
+pub(crate) enum Tags {
     List(Vec<String>),
     Text(String),
 }
@@ -92,16 +98,25 @@ impl Tags {
 
 /// What a report says where it is silent itself.
 #[derive(Clone, Debug)]
-pub(super) struct Defaults {
-    pub(super) comment: Arc<str>,
-    pub(super) source: Arc<str>,
-    pub(super) ttl: Option<i64>,
-    pub(super) tags: BTreeSet<Arc<str>>,
+pub(crate) struct Defaults {
+    pub(crate) comment: Arc<str>,
+    pub(crate) source: Arc<str>,
+    pub(crate) ttl: Option<i64>,
+    pub(crate) tags: BTreeSet<Arc<str>>,
 }
 
 impl<'a> RawReport<'a> {
     /// The text of the value: under the name of the kind, or `value`.
-    pub(super) fn text(&self, kind: Kind) -> Option<&str> {
+    pub(crate) fn text(&self, kind: Kind) -> Option<&str> {
+        self.of(kind).or(self.value.as_deref())
+    }
+
+    /// The first value that stands under the name of its kind.
+    pub(crate) fn named(&self) -> Option<(Kind, &str)> {
+        Kind::ALL.into_iter().find_map(|kind| Some((kind, self.of(kind)?)))
+    }
+
+    fn of(&self, kind: Kind) -> Option<&str> {
         let named = match kind {
             Kind::Ip => &self.ip,
             Kind::Domain => &self.domain,
@@ -110,11 +125,11 @@ impl<'a> RawReport<'a> {
             Kind::Email => &self.email,
             Kind::Username => &self.username,
         };
-        named.as_deref().or(self.value.as_deref())
+        named.as_deref()
     }
 
     /// Sets a member by its name, as CSV and forms have it; false when there is none of that name.
-    pub(super) fn set(&mut self, name: &str, value: Cow<'a, str>) -> bool {
+    pub(crate) fn set(&mut self, name: &str, value: Cow<'a, str>) -> bool {
         let text = |value: Cow<'a, str>| Some(NumberOrText::Text(value.into_owned()));
         match name {
             "value" => self.value = Some(value),
@@ -124,6 +139,7 @@ impl<'a> RawReport<'a> {
             "hash" => self.hash = Some(value),
             "email" => self.email = Some(value),
             "username" => self.username = Some(value),
+            "kind" => self.kind = Some(value),
             "comment" => self.comment = Some(value),
             "source" => self.source = Some(value),
             "ttl" => self.ttl = text(value),
@@ -135,7 +151,7 @@ impl<'a> RawReport<'a> {
     }
 
     /// The report, or why it is none; the reason names the value.
-    pub(super) fn parse(self, kind: Kind, defaults: &Defaults) -> Result<Report, String> {
+    pub(crate) fn parse(self, kind: Kind, defaults: &Defaults) -> Result<Report, String> {
         let Some(text) = self.text(kind) else {
             return Err(format!("`{kind}` is missing"));
         };
@@ -177,7 +193,7 @@ pub(super) fn moment(member: &str, text: &NumberOrText) -> Result<Timestamp, Str
 }
 
 /// Reads `tags=` and the like.
-pub(super) fn labels<'t>(texts: impl Iterator<Item = &'t str>) -> Result<BTreeSet<Arc<str>>, String> {
+pub(crate) fn labels<'t>(texts: impl Iterator<Item = &'t str>) -> Result<BTreeSet<Arc<str>>, String> {
     let tags: BTreeSet<Arc<str>> = texts
         .map(str::trim)
         .filter(|tag| !tag.is_empty())
@@ -190,7 +206,7 @@ pub(super) fn labels<'t>(texts: impl Iterator<Item = &'t str>) -> Result<BTreeSe
 }
 
 /// A short text that names something.
-pub(super) fn label(what: &str, text: &str) -> Result<Arc<str>, String> {
+pub(crate) fn label(what: &str, text: &str) -> Result<Arc<str>, String> {
     if text.chars().count() > LABEL_CHARS_MAX || text.chars().any(char::is_control) {
         return Err(format!(
             "{what} `{}` is not a name of at most {LABEL_CHARS_MAX} characters",
@@ -201,7 +217,7 @@ pub(super) fn label(what: &str, text: &str) -> Result<Arc<str>, String> {
 }
 
 /// Free text without control characters: a comment is one line.
-pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     let text = text.trim();
     match text.chars().any(char::is_control) {
         true => text.replace(char::is_control, " ").into(),

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -49,7 +49,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Debug, Default)]
-struct Totals {
+pub(super) struct Totals {
     added: u64,
     sighted: u64,
     refused: u64,
@@ -58,42 +58,15 @@ struct Totals {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<Ended, String> {
-        let problem = |error: io::Error| format!("{}: {error}", self.file.display());
-        let (reader, bytes): (Box<dyn BufRead + Send>, u64) = match self.file.to_str() {
-            Some("-") => (Box::new(BufReader::new(io::stdin())), 0),
-            _ => {
-                let file = File::open(&self.file).map_err(problem)?;
-                let bytes = file.metadata().map_err(problem)?.len();
-                (Box::new(BufReader::new(file)), bytes)
-            }
+        let upload = Upload {
+            client: &Client::new(&self.connection),
+            path: &self.path(),
+            kind: &self.kind.kind,
+            lines: self.lines,
+            parallel: self.parallel,
+            counted_again: "sighted",
         };
-        let progress = progress(bytes);
-        let client = Client::new(&self.connection);
-        let path = self.path();
-        let (sender, receiver) = sync_channel(usize::from(self.parallel));
-        // Held by the workers alone: when the last of them has failed, nothing more is read and the import ends.
-        let receiver = Arc::new(Mutex::new(receiver));
-        let totals = Mutex::new(Totals::default());
-        let outcome = thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.parallel)
-                .map(|_| {
-                    let receiver = Arc::clone(&receiver);
-                    let (client, path, totals, progress) = (&client, &path, &totals, &progress);
-                    scope.spawn(move || work(client, path, &receiver, totals, progress))
-                })
-                .collect();
-            drop(receiver);
-            let read = chunks::cut(reader, &self.kind.kind, usize::from(self.lines), &sender);
-            let read = read.map_err(problem);
-            drop(sender);
-            let ended =
-                workers.into_iter().map(|worker| worker.join().unwrap_or(Err("a thread failed".into())));
-            ended.fold(read, |all, one| all.and(one))
-        });
-        progress.finish_and_clear();
-        let totals = totals.into_inner().unwrap_or_default();
-        report(&totals)?;
-        outcome.map(|()| Ended::Done)
+        upload.run(&self.file)
     }
 
     fn path(&self) -> String {
@@ -110,6 +83,75 @@ impl Arguments {
         }
         path
     }
+}
+
+/// Lines on their way to a node.
+pub(super) struct Upload<'a> {
+    pub(super) client: &'a Client,
+    /// Where they go.
+    pub(super) path: &'a str,
+    /// What may name the value in the header of CSV, besides `value`.
+    pub(super) kind: &'a str,
+    /// Lines in one request.
+    pub(super) lines: u16,
+    /// Requests under way at once.
+    pub(super) parallel: u8,
+    /// What has happened to those that were there before.
+    pub(super) counted_again: &'a str,
+}
+
+impl Upload<'_> {
+    /// Sends all lines of a file, or of standard input if it is `-`, with a progress bar on a terminal; tells the
+    /// counts also when it breaks off.
+    pub(super) fn run(&self, file: &Path) -> Result<Ended, String> {
+        let problem = |error: io::Error| format!("{}: {error}", file.display());
+        let (reader, bytes) = open(file).map_err(problem)?;
+        self.send(reader, bytes, problem)
+    }
+
+    /// The same with a reader of so many bytes; 0 when nobody knows how many.
+    pub(super) fn send(
+        &self,
+        reader: impl BufRead,
+        bytes: u64,
+        problem: impl Fn(io::Error) -> String,
+    ) -> Result<Ended, String> {
+        let progress = progress(bytes);
+        let (sender, receiver) = sync_channel(usize::from(self.parallel));
+        // Held by the workers alone: when the last of them has failed, nothing more is read and the import ends.
+        let receiver = Arc::new(Mutex::new(receiver));
+        let totals = Mutex::new(Totals::default());
+        let outcome = thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.parallel)
+                .map(|_| {
+                    let receiver = Arc::clone(&receiver);
+                    let (totals, progress) = (&totals, &progress);
+                    scope.spawn(move || work(self.client, self.path, &receiver, totals, progress))
+                })
+                .collect();
+            drop(receiver);
+            let read = chunks::cut(reader, self.kind, usize::from(self.lines), &sender);
+            let read = read.map_err(problem);
+            drop(sender);
+            let ended =
+                workers.into_iter().map(|worker| worker.join().unwrap_or(Err("a thread failed".into())));
+            ended.fold(read, |all, one| all.and(one))
+        });
+        progress.finish_and_clear();
+        let totals = totals.into_inner().unwrap_or_default();
+        totals.tell(self.counted_again)?;
+        outcome.map(|()| Ended::Done)
+    }
+}
+
+/// A file and its length; of standard input nobody knows one, and it is 0.
+pub(super) fn open(file: &Path) -> io::Result<(Box<dyn BufRead + Send>, u64)> {
+    if file.to_str() == Some("-") {
+        return Ok((Box::new(BufReader::new(io::stdin())), 0));
+    }
+    let file = File::open(file)?;
+    let bytes = file.metadata()?.len();
+    Ok((Box::new(BufReader::new(file)), bytes))
 }
 
 fn progress(bytes: u64) -> ProgressBar {
@@ -142,7 +184,7 @@ fn work(
 }
 
 impl Totals {
-    fn add(&mut self, answer: &Value, before: usize) {
+    pub(super) fn add(&mut self, answer: &Value, before: usize) {
         self.added += answer["added"].as_u64().unwrap_or(0);
         self.sighted += answer["sighted"].as_u64().unwrap_or(0);
         self.refused += answer["refused_total"].as_u64().unwrap_or(0);
@@ -153,16 +195,17 @@ impl Totals {
             }
         }
     }
-}
 
-fn report(totals: &Totals) -> Result<(), String> {
-    for line in &totals.shown {
-        output::error(line);
+    pub(super) fn tell(&self, counted_again: &str) -> Result<(), String> {
+        for line in &self.shown {
+            output::error(line);
+        }
+        if self.refused > self.shown.len() as u64 {
+            output::error(&format!("and {} more refused lines", self.refused - self.shown.len() as u64));
+        }
+        let Totals { added, sighted, refused, .. } = self;
+        output::line(&format!("{added} added, {sighted} {counted_again}, {refused} refused"))
     }
-    if totals.refused > totals.shown.len() as u64 {
-        output::error(&format!("and {} more refused lines", totals.refused - totals.shown.len() as u64));
-    }
-    output::line(&format!("{} added, {} sighted, {} refused", totals.added, totals.sighted, totals.refused))
 }
 
 #[cfg(test)]

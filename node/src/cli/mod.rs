@@ -1,6 +1,7 @@
 //! The command line: which command, and what its exit code says.
 
 mod account;
+mod allow;
 mod chunks;
 mod client;
 mod entries;
@@ -51,6 +52,8 @@ enum Command {
     /// Report all values of a file or of standard input; a request whose answer was lost is sent again, and its
     /// values may then count one sighting more
     Import(import::Arguments),
+    /// Show and change what must never be blocked
+    Allow(allow::Arguments),
     /// Make, show, change and delete accounts and their tokens
     Account(account::Arguments),
     /// Ask the node of this machine whether it is alive, for the health check of a container
@@ -93,6 +96,7 @@ fn talk(command: Command) -> Result<Ended, String> {
         Command::Get(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Import(arguments) => arguments.run(),
+        Command::Allow(arguments) => arguments.run(),
         Command::Account(arguments) => arguments.run(),
         Command::Health(arguments) => arguments.run(),
     }

@@ -149,6 +149,49 @@ fn allowed_domains_are_left_out_with_all_below_them() {
     assert_eq!(exported(&desk.list, Kind::Domain), ["bad.example", "worse.example", "www.bad.example"]);
 }
 
+#[test]
+fn a_domain_above_an_allowed_name_is_not_listed() {
+    let mut desk = Desk::default();
+    assert_eq!(allow(&mut desk, domain("www.example.org"), "our shop"), Line::Added);
+    for (value, sentence) in [
+        // Whoever blocks a domain blocks all names below it.
+        ("example.org", Some("domain `example.org` is on the allow list as `www.example.org`: our shop")),
+        ("www.example.org", Some("domain `www.example.org` is on the allow list: our shop")),
+        (
+            "a.www.example.org",
+            Some("domain `a.www.example.org` is on the allow list as `www.example.org`: our shop"),
+        ),
+        ("mail.example.org", None), // beside it
+        ("w.example.org", None),
+        ("ple.org", None), // ends alike, and is no domain above it
+    ] {
+        check(&mut desk, domain(value), sentence);
+    }
+    assert_eq!(desk.list.allow(&domain("www.example.org")).unwrap().prevented, 3);
+    assert_eq!(disallow(&mut desk, domain("www.example.org")), Line::Deleted);
+    check(&mut desk, domain("example.org"), None);
+}
+
+#[test]
+fn a_domain_above_an_allowed_name_is_left_out_and_comes_back() {
+    let mut desk = Desk::default();
+    for value in ["example.org", "mail.example.org", "worse.example"] {
+        desk.add(1, Report { value: domain(value), ..report("192.0.2.1") });
+    }
+    allow(&mut desk, domain("www.shop.example.org"), "our shop");
+    assert_eq!(exported(&desk.list, Kind::Domain), ["mail.example.org", "worse.example"]);
+    assert!(desk.list.exported_as(&domain("example.org")).is_empty());
+    assert_eq!(desk.list.count(Kind::Domain), 3, "all of it stays stored");
+    disallow(&mut desk, domain("www.shop.example.org"));
+    assert_eq!(exported(&desk.list, Kind::Domain), ["example.org", "mail.example.org", "worse.example"]);
+}
+
+/// Names of few labels, so that they meet.
+fn near_name() -> impl Strategy<Value = Observable> {
+    vec(prop_oneof![Just("a"), Just("b"), Just("ab")], 1..4)
+        .prop_map(|labels| domain(&format!("{}.example", labels.join("."))))
+}
+
 /// Networks and hosts of a small room, so that they meet.
 fn near() -> impl Strategy<Value = Observable> {
     let v4 = (any::<u8>(), 22..=32u8).prop_map(|(last, length)| (format!("45.0.0.{last}"), length));
@@ -182,6 +225,33 @@ proptest! {
         let values: Vec<Observable> = chosen.map(|line| line.value).collect();
         let expected: Vec<Observable> = alone.list.exported(Kind::Ip).map(|line| line.value).collect();
         prop_assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn an_export_holds_no_domain_whose_blocking_blocks_an_allowed_name(
+        listed in vec(near_name(), 0..20),
+        allowed in vec(near_name(), 0..4),
+    ) {
+        let mut desk = Desk::default();
+        for value in &listed {
+            desk.add(1, Report { value: value.clone(), ..report("192.0.2.1") });
+        }
+        for value in &allowed {
+            allow(&mut desk, value.clone(), "");
+        }
+        let blocks = |a: &str, b: &str| a == b || b.ends_with(&format!(".{a}"));
+        let meets = |value: &Observable| {
+            let value = value.to_string();
+            allowed.iter().map(Observable::to_string).any(|allow| blocks(&value, &allow) || blocks(&allow, &value))
+        };
+        let wanted: BTreeSet<Observable> = listed.iter().filter(|value| !meets(value)).cloned().collect();
+        let lines: Vec<Observable> = desk.list.exported(Kind::Domain).map(|line| line.value).collect();
+        prop_assert_eq!(&lines, &wanted.into_iter().collect::<Vec<_>>());
+        for value in &listed {
+            let alone = desk.list.exported_as(value);
+            prop_assert_eq!(alone.contains(value), lines.contains(value), "{}", value);
+            prop_assert_eq!(desk.list.allowing(value).is_some(), meets(value), "{}", value);
+        }
     }
 
     #[test]

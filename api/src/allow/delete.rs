@@ -1,0 +1,42 @@
+//! `POST /allow/delete`: one entry, or many, answered with counts.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use bytes::Bytes;
+use raft::blocklist::{NewAllow, Operation, Role};
+
+use super::body::{self, Asked, Defaults};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::list::bulk;
+use crate::parameters::Parameters;
+
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let caller = caller.need(Role::Analyst)?;
+    let parameters = Parameters::parse(query.as_deref(), &[&["kind"]])?;
+    let defaults = Defaults { kind: parameters.kind("kind")?, comment: "".into() };
+    match body::read(&defaults, &headers, &body)? {
+        Asked::One(allow) => {
+            let written =
+                app.cluster.propose(caller.command(Operation::AllowDelete(vec![allow.value]))).await?;
+            super::done(written, "allow list entry successfully deleted")
+        }
+        Asked::Many(summary, allows) => {
+            let operation = |chunk: &[(usize, NewAllow)]| {
+                let values = chunk.iter().map(|(_, allow)| allow.value.clone());
+                caller.command(Operation::AllowDelete(values.collect()))
+            };
+            bulk::run(&app, summary, &allows, operation, |allow| allow.value.to_string()).await
+        }
+    }
+}
