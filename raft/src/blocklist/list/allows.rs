@@ -1,17 +1,15 @@
 //! The rules of the allow list.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::List;
 use super::apply::{Applying, forbidden};
 use super::nesting::{around, within};
 use super::reports::cut;
-use super::{List, bounds};
 use crate::blocklist::account::Role;
 use crate::blocklist::allow::{ALLOWS_MAX, Allow, NewAllow};
 use crate::blocklist::audit::Action;
 use crate::blocklist::command::{Actor, COMMENT_BYTES_MAX, Line, Outcome, Refusal};
-use crate::blocklist::kind::Kind;
 use crate::blocklist::observable::Observable;
 use crate::blocklist::record::RecordKey;
 use crate::blocklist::timestamp::Timestamp;
@@ -36,45 +34,22 @@ impl List {
         if self.allows.is_empty() {
             return None;
         }
-        self.allow_of_name(value).or_else(|| match value {
+        self.allow(value).or_else(|| match value {
             Observable::Ip(network) => around(&self.allows, &self.allow_widths, *network)
                 .chain(within(&self.allows, *network))
                 .map(|(_, allow)| allow)
                 .next(),
-            Observable::Domain(name) => self.allow_below(name),
+            Observable::Domain(name) => parents(name)
+                .find_map(|parent| self.allow(&parent))
+                .or_else(|| self.allow(self.allow_zones.below(name)?)),
             _ => None,
         })
-    }
-
-    /// The allow entry of this observable itself, or, of a domain, that of the nearest domain above it.
-    pub(super) fn allow_of_name(&self, value: &Observable) -> Option<&Arc<Allow>> {
-        self.allow(value).or_else(|| match value {
-            Observable::Domain(name) => {
-                parents(name).find_map(|parent| self.allow(&Observable::Domain(parent.into())))
-            }
-            _ => None,
-        })
-    }
-
-    /// The first allowed name below a domain. The order of texts does not find it, so all allowed domains are
-    /// looked at; most tell by their length or their last bytes, and where no domain is allowed it costs nothing.
-    fn allow_below(&self, domain: &str) -> Option<&Arc<Allow>> {
-        let is_below = |name: &str| name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-        let found =
-            self.allows.range(bounds(Kind::Domain)).find(|(value, _)| value.text().is_some_and(is_below));
-        found.map(|(_, allow)| allow)
-    }
-
-    /// Every domain that has an allowed name below it: for an export, which asks about all listed domains.
-    pub(super) fn above_allowed(&self) -> BTreeSet<&str> {
-        let names = self.allows.range(bounds(Kind::Domain)).filter_map(|(value, _)| value.text());
-        names.flat_map(parents).collect()
     }
 }
 
 /// The domains above a name, nearest first.
-fn parents(name: &str) -> impl Iterator<Item = &str> {
-    name.match_indices('.').map(|(dot, _)| &name[dot + 1..])
+fn parents(name: &str) -> impl Iterator<Item = Observable> {
+    name.match_indices('.').map(|(dot, _)| Observable::Domain(name[dot + 1..].into()))
 }
 
 impl Applying<'_> {

@@ -42,15 +42,11 @@ impl List {
             _ => Default::default(),
         };
         let by_name = kind != Kind::Ip && !self.allows.is_empty();
-        let above = if kind == Kind::Domain { self.above_allowed() } else { BTreeSet::new() };
-        let allowed = move |value: &Observable| {
-            self.allow_of_name(value).is_some() || value.text().is_some_and(|text| above.contains(text))
-        };
         let whole = self
             .entries(kind)
             .filter(move |entry| wanted(entry))
             .filter(move |entry| !hidden.contains(&entry.value))
-            .filter(move |entry| !by_name || !allowed(&entry.value))
+            .filter(move |entry| !by_name || self.allowing(&entry.value).is_none())
             .map(|entry| Exported { value: entry.value.clone(), entry });
         let pieces = pieces.into_iter().map(|(value, entry)| Exported { value, entry });
         merge(whole, pieces)

@@ -21,6 +21,7 @@ mod settings;
 mod tombstones;
 mod undo;
 mod widths;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -49,6 +50,7 @@ use recent::Recent;
 pub use rehearsal::Rehearsal;
 use tombstones::Tombstones;
 use widths::Widths;
+use zones::Zones;
 
 /// The list at one index. Clones share everything.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +72,7 @@ pub struct List {
     counts: [usize; Kind::ALL.len()],
     widths: Widths,
     allow_widths: Widths,
+    allow_zones: Zones,
     by_expiry: OrdSet<(Timestamp, Observable)>,
     by_account: OrdMap<Arc<str>, u64>,
     tokens: OrdMap<[u8; 32], Arc<str>>,

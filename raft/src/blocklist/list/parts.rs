@@ -167,14 +167,21 @@ impl List {
 
     pub(super) fn put_allow(&mut self, allow: Arc<Allow>) {
         let value = allow.value.clone();
-        let known = self.allows.insert(value.clone(), allow);
-        if let (None, Observable::Ip(network)) = (known, value) {
+        if self.allows.insert(value.clone(), allow).is_some() {
+            return;
+        }
+        self.allow_zones.add(&value);
+        if let Observable::Ip(network) = value {
             self.allow_widths.add(network.net());
         }
     }
 
     pub(super) fn remove_allow(&mut self, value: &Observable) {
-        if let (Some(_), Observable::Ip(network)) = (self.allows.remove(value), value) {
+        if self.allows.remove(value).is_none() {
+            return;
+        }
+        self.allow_zones.remove(value);
+        if let Observable::Ip(network) = value {
             self.allow_widths.remove(network.net());
         }
     }
