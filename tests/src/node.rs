@@ -33,6 +33,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// The id of its process; it must be running.
+    #[track_caller]
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("the node runs").id()
+    }
+
     /// A node that is not started yet, in a folder of its own under `parent`.
     pub fn prepare(parent: &Path, name: &str, token: &str) -> Node {
         let home = parent.join(name);

@@ -85,3 +85,56 @@ fn twenty_thousand_lines_are_one_request() {
     let left = client.request("HEAD", "/ip/all?format=txt").send().expect(200);
     assert_eq!(left.header("stockade-count"), Some("19000"));
 }
+
+/// Resident memory of a process, in bytes.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn a_million_lines_need_no_more_memory_than_their_body() {
+    let cluster = TestCluster::start(1);
+    let client = cluster.analyst(0);
+    let before = resident(cluster.nodes[0].pid());
+    // A thousand values, a thousand times each: what grows is the request, not the list.
+    let lines: String = (0..1_000_000).map(|n| format!("45.10.{}.{}\n", n % 1000 / 256, n % 256)).collect();
+    let answer =
+        client.request("POST", "/ip/add").body("text/plain", lines.as_bytes()).send().expect(200).json();
+    assert_eq!(answer["added"].as_u64().unwrap() + answer["sighted"].as_u64().unwrap(), 1_000_000);
+    let grown = resident(cluster.nodes[0].pid()) - before;
+    assert!(grown < 160 << 20, "{} MiB more for {} MiB of lines", grown >> 20, lines.len() >> 20);
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_changes_nothing() {
+    let cluster = TestCluster::start(1);
+    let client = cluster.analyst(0);
+    client.post("/ip/add", &json!({"ip": "198.51.100.1"})).expect(201);
+    client.post("/allow/add", &json!({"ip": "203.0.113.0/24", "comment": "us"})).expect(201);
+    let index = client.get("/ip/all").expect(200).index();
+
+    let one = |path: &str, value: &str| {
+        client.post(&format!("{path}?dry_run=1"), &json!({"ip": value})).expect(200).message()
+    };
+    assert_eq!(one("/ip/add", "198.51.100.1"), "IP address would be sighted");
+    assert_eq!(one("/ip/add", "198.51.100.2"), "IP address would be added");
+    assert_eq!(one("/ip/sighting", "198.51.100.1"), "IP address would be sighted");
+    assert_eq!(one("/ip/delete", "198.51.100.1"), "IP address would be deleted");
+    client.post("/ip/add?dry_run=1", &json!({"ip": "203.0.113.7"})).expect(409).message();
+    client.post("/ip/sighting?dry_run=1", &json!({"ip": "198.51.100.2"})).expect(404).message();
+    client.post("/allow/add?dry_run=1", &json!({"ip": "198.51.100.1"})).expect(200).message();
+
+    // Lines know of each other.
+    let lines = "198.51.100.2\n198.51.100.2\n203.0.113.7\nnonsense\n198.51.100.1\n";
+    let answer =
+        client.request("POST", "/ip/add?dry_run=1").body("text/plain", lines).send().expect(200).json();
+    assert_eq!((&answer["added"], &answer["sighted"]), (&json!(1), &json!(2)), "{answer}");
+    assert_eq!((&answer["refused_total"], &answer["dry_run"]), (&json!(2), &json!(true)), "{answer}");
+    assert!(answer["message"].as_str().unwrap().starts_with("dry run: "), "{answer}");
+
+    let after = client.get("/ip/all?fields=value,sighting").expect(200);
+    assert_eq!(after.json(), json!([{"value": "198.51.100.1", "sighting": 0}]));
+    assert_eq!(after.index(), index, "nothing was written");
+}

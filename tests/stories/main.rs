@@ -4,6 +4,7 @@
 
 mod accounts;
 mod allow;
+mod auditing;
 mod bulk;
 mod caching;
 mod command_line;
@@ -14,6 +15,7 @@ mod following;
 mod formation;
 mod formats;
 mod freshness;
+mod idempotency;
 mod kills;
 mod local_cluster;
 mod members;

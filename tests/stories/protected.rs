@@ -66,3 +66,28 @@ fn an_entry_leaves_every_node_when_its_time_has_come() {
         client.get("/ip/198.51.100.3").expect(200);
     }
 }
+
+#[test]
+fn an_account_that_changes_too_much_at_once_is_held_until_an_admin_lifts_the_brake() {
+    let cluster = TestCluster::start(3);
+    cluster.register("mad", "sensor");
+    let operator = cluster.nodes[1].operator();
+    let brake = json!({"growth_brake": {"share_percent": 30, "window_seconds": 3600}});
+    let index = operator.request("PUT", "/admin/settings").json(&brake).send().expect(200).index();
+    cluster.wait_applied(index);
+    let lines: String = (0..1200).map(|n| format!("45.20.{}.{}\n", n / 256, n % 256)).collect();
+    let answer = cluster.client(0, "mad").request("POST", "/ip/add").body("text/plain", lines).send();
+    let answer = answer.expect(200).json();
+    assert_eq!((&answer["added"], &answer["refused_total"]), (&json!(1000), &json!(200)), "{answer}");
+
+    // On every node, and it says what to do; others are not held.
+    let one = json!({"ip": "45.30.0.1"});
+    let message = cluster.client(2, "mad").post("/ip/add", &one).expect(409).message();
+    assert!(message.contains("PUT /admin/settings {\"growth_brake\":null}"), "{message}");
+    let index = cluster.analyst(2).post("/ip/add", &json!({"ip": "45.30.0.2"})).expect(201).index();
+    cluster.wait_applied(index);
+    let lift = json!({"growth_brake": null});
+    let index = operator.request("PUT", "/admin/settings").json(&lift).send().expect(200).index();
+    cluster.wait_applied(index);
+    cluster.client(2, "mad").post("/ip/add", &one).expect(201);
+}

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
-use bytes::Bytes;
 use raft::blocklist::{NewAllow, Operation, Role};
 
 use super::body::{self, Asked, Defaults};
@@ -15,28 +13,27 @@ use crate::error::ApiError;
 use crate::list::bulk;
 use crate::list::report::one_line;
 use crate::parameters::Parameters;
+use crate::writing::{Sent, Writing};
 
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Result<Response, ApiError> {
     let caller = caller.need(Role::Analyst)?;
-    let parameters = Parameters::parse(query.as_deref(), &[&["kind", "comment"]])?;
+    let parameters = Parameters::parse(query.as_deref(), &[&["kind", "comment", "dry_run"]])?;
     let comment = one_line(parameters.get("comment").unwrap_or_default()).into();
     let defaults = Defaults { kind: parameters.kind("kind")?, comment };
-    match body::read(&defaults, &headers, &body)? {
+    let mut writing = Writing::new(&app, &caller, &sent, parameters.switch("dry_run")?.unwrap_or(false))?;
+    let operation = Operation::AllowAdd;
+    match body::read(&defaults, &sent.headers, &sent.body)? {
         Asked::One(allow) => {
-            let written = app.cluster.propose(caller.command(Operation::AllowAdd(vec![allow]))).await?;
-            super::done(written, "allow list successfully saved")
+            let written = writing.run_one(operation(vec![allow])).await?;
+            super::done(&writing, written, "allow list successfully saved")
         }
-        Asked::Many(summary, allows) => {
-            let operation = |chunk: &[(usize, NewAllow)]| {
-                caller.command(Operation::AllowAdd(chunk.iter().map(|(_, allow)| allow.clone()).collect()))
-            };
-            bulk::run(&app, summary, &allows, operation, |allow| allow.value.to_string()).await
+        Asked::Many(items) => {
+            bulk::run(writing, items.into_iter(), operation, |allow: &NewAllow| allow.value.to_string()).await
         }
     }
 }

@@ -9,7 +9,7 @@ use raft::blocklist::{Kind, NewAllow, Observable};
 use super::{plain, warning_list};
 use crate::error::ApiError;
 use crate::list::body::{self, Reports};
-use crate::list::bulk::Summary;
+use crate::list::bulk::{self, Item};
 use crate::list::report::{RawReport, one_line};
 
 /// What the query says of all entries of the body.
@@ -23,23 +23,23 @@ pub(super) struct Defaults {
 pub(super) enum Asked {
     /// One entry, answered for itself.
     One(NewAllow),
-    /// Any number, with their lines, and a summary that holds the lines that were not understood.
-    Many(Summary, Vec<(usize, NewAllow)>),
+    /// Any number, a line each.
+    Many(Vec<Item<NewAllow>>),
 }
 
 pub(super) fn read(defaults: &Defaults, headers: &HeaderMap, bytes: &[u8]) -> Result<Asked, ApiError> {
     if let Some(list) = warning_list::read(bytes) {
-        return many(list.entries(defaults)?);
+        return Ok(many(list.entries(defaults)?));
     }
     match body::read(None, headers, bytes)? {
         Reports::One(report) => {
             let entry = entry(defaults, &report).map_err(|refused| ApiError::Invalid(refused.reason))?;
             Ok(Asked::One(entry))
         }
-        Reports::Many(lines) => many(lines.into_iter().map(|line| {
+        Reports::Many(lines) => Ok(many(lines.map(|line| {
             let report = line.report.map_err(|reason| Refused { value: String::new(), reason });
             (line.number, report.and_then(|report| entry(defaults, &report)))
-        })),
+        }))),
     }
 }
 
@@ -50,15 +50,15 @@ pub(super) struct Refused {
     pub(super) reason: String,
 }
 
-fn many(lines: impl Iterator<Item = (usize, Result<NewAllow, Refused>)>) -> Result<Asked, ApiError> {
-    let (mut summary, mut allows) = (Summary::default(), Vec::new());
-    for (number, line) in lines {
-        match line {
-            Ok(allow) => allows.push((number, allow)),
-            Err(refused) => summary.refuse(number, refused.value, refused.reason),
-        }
-    }
-    Ok(Asked::Many(summary, allows))
+fn many(lines: impl Iterator<Item = (usize, Result<NewAllow, Refused>)>) -> Asked {
+    let item = |(line, asked): (usize, Result<NewAllow, Refused>)| {
+        asked.map(|allow| (line, allow)).map_err(|Refused { value, reason }| bulk::Refused {
+            line,
+            value,
+            reason,
+        })
+    };
+    Asked::Many(lines.map(item).collect())
 }
 
 /// The entry of a report. Its kind is the one that its value is named by, or that stands beside it, or that the
@@ -102,12 +102,12 @@ mod tests {
         let defaults = Defaults { kind, comment: "default".into() };
         Ok(match read(&defaults, &headers, body.as_bytes())? {
             Asked::One(allow) => vec![format!("one {}", show(&allow))],
-            Asked::Many(summary, allows) => {
-                let lines = allows.iter().map(|(number, allow)| format!("{number} {}", show(allow)));
-                let refused = serde_json::to_value(&summary).unwrap()["refused"].clone();
-                let refused = refused.as_array().unwrap().iter();
-                let refused = refused
-                    .map(|line| format!("{} refused: {}", line["line"], line["reason"].as_str().unwrap()));
+            Asked::Many(items) => {
+                let (allows, refused): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.is_ok());
+                let allows = allows.into_iter().flatten();
+                let lines = allows.map(|(number, allow)| format!("{number} {}", show(allow)));
+                let refused = refused.into_iter().filter_map(|item| item.as_ref().err());
+                let refused = refused.map(|refused| format!("{} refused: {}", refused.line, refused.reason));
                 lines.chain(refused).collect()
             }
         })

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
-use bytes::Bytes;
 use raft::blocklist::{NewAllow, Operation, Role};
 
 use super::body::{self, Asked, Defaults};
@@ -14,29 +12,27 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::list::bulk;
 use crate::parameters::Parameters;
+use crate::writing::{Sent, Writing};
 
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Result<Response, ApiError> {
     let caller = caller.need(Role::Analyst)?;
-    let parameters = Parameters::parse(query.as_deref(), &[&["kind"]])?;
+    let parameters = Parameters::parse(query.as_deref(), &[&["kind", "dry_run"]])?;
     let defaults = Defaults { kind: parameters.kind("kind")?, comment: "".into() };
-    match body::read(&defaults, &headers, &body)? {
+    let mut writing = Writing::new(&app, &caller, &sent, parameters.switch("dry_run")?.unwrap_or(false))?;
+    let operation =
+        |allows: Vec<NewAllow>| Operation::AllowDelete(allows.into_iter().map(|allow| allow.value).collect());
+    match body::read(&defaults, &sent.headers, &sent.body)? {
         Asked::One(allow) => {
-            let written =
-                app.cluster.propose(caller.command(Operation::AllowDelete(vec![allow.value]))).await?;
-            super::done(written, "allow list entry successfully deleted")
+            let written = writing.run_one(operation(vec![allow])).await?;
+            super::done(&writing, written, "allow list entry successfully deleted")
         }
-        Asked::Many(summary, allows) => {
-            let operation = |chunk: &[(usize, NewAllow)]| {
-                let values = chunk.iter().map(|(_, allow)| allow.value.clone());
-                caller.command(Operation::AllowDelete(values.collect()))
-            };
-            bulk::run(&app, summary, &allows, operation, |allow| allow.value.to_string()).await
+        Asked::Many(items) => {
+            bulk::run(writing, items.into_iter(), operation, |allow: &NewAllow| allow.value.to_string()).await
         }
     }
 }

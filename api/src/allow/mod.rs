@@ -17,22 +17,23 @@ pub(crate) use show::show;
 use axum::http::StatusCode;
 use axum::response::Response;
 use raft::Written;
-use raft::blocklist::{Line, Outcome};
+use raft::blocklist::Line;
 
 use crate::answer;
 use crate::error::ApiError;
+use crate::list::first_line;
+use crate::writing::Writing;
 
 /// The answer to a request about one entry: 201 when it is new.
-fn done(written: Written, message: &str) -> Result<Response, ApiError> {
-    let line = match written.outcome {
-        Outcome::Lines(lines) => lines.into_iter().next(),
-        Outcome::Refused(refusal) => Some(Line::Refused(refusal)),
-        _ => None,
+fn done(writing: &Writing<'_>, written: Written, message: &str) -> Result<Response, ApiError> {
+    let line = first_line(written.outcome)?;
+    let response = match (writing.is_rehearsal(), line) {
+        (true, _) => {
+            let message = format!("dry run: {message}");
+            answer::json(StatusCode::OK, &serde_json::json!({"message": message, "dry_run": true}))
+        }
+        (false, Line::Added) => answer::message(StatusCode::CREATED, message),
+        (false, _) => answer::message(StatusCode::OK, message),
     };
-    let status = match line {
-        Some(Line::Refused(refusal)) => return Err(refusal.into()),
-        Some(Line::Added) => StatusCode::CREATED,
-        _ => StatusCode::OK,
-    };
-    Ok(answer::at_index(answer::message(status, message), written.index))
+    Ok(writing.answer(answer::at_index(response, written.index)))
 }

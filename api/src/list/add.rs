@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
-use bytes::Bytes;
-use raft::blocklist::{Kind, Line, Operation, Outcome, Report, Role};
+use raft::blocklist::{Kind, Line, Operation, Report, Role};
 
-use super::KindOf;
 use super::body::{self, Reports};
-use super::bulk::{self, Summary};
-use super::report::{Defaults, labels, one_line};
+use super::bulk::{self, Refused};
+use super::report::{Defaults, label, labels, one_line};
+use super::{KindOf, first_line, rehearsed};
 use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::parameters::{Parameters, duration};
+use crate::writing::{Sent, Writing};
 
 /// What a report is meant to do.
 #[derive(Clone, Copy)]
@@ -48,10 +48,9 @@ pub(crate) async fn add(
     KindOf(kind): KindOf,
     query: RawQuery,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Result<Response, ApiError> {
-    report(Purpose::List, &app, kind, query, caller, &headers, &body).await
+    report(Purpose::List, &app, kind, query, caller, &sent).await
 }
 
 pub(crate) async fn sight(
@@ -59,10 +58,9 @@ pub(crate) async fn sight(
     KindOf(kind): KindOf,
     query: RawQuery,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Result<Response, ApiError> {
-    report(Purpose::Sight, &app, kind, query, caller, &headers, &body).await
+    report(Purpose::Sight, &app, kind, query, caller, &sent).await
 }
 
 async fn report(
@@ -71,23 +69,42 @@ async fn report(
     kind: Kind,
     RawQuery(query): RawQuery,
     caller: Caller,
-    headers: &HeaderMap,
-    body: &[u8],
+    sent: &Sent,
 ) -> Result<Response, ApiError> {
     let caller = caller.need(Role::Sensor)?;
-    let defaults = defaults(query.as_deref(), &caller)?;
-    match body::read(kind, headers, body)? {
+    let own: &[&str] = if matches!(purpose, Purpose::List) { &["import"] } else { &[] };
+    let words = [&["comment", "source", "ttl", "tags", "dry_run"], own];
+    let parameters = Parameters::parse(query.as_deref(), &words)?;
+    let defaults = defaults(&parameters, &caller)?;
+    let import = match parameters.get("import").filter(|import| !import.is_empty()) {
+        Some(import) => Some(label("import", import).map_err(ApiError::BadRequest)?),
+        None => None,
+    };
+    let operation = |reports| match &import {
+        Some(label) => Operation::Import { label: label.clone(), reports },
+        None => purpose.operation(reports),
+    };
+    let writing = Writing::new(app, &caller, sent, parameters.switch("dry_run")?.unwrap_or(false))?;
+    match body::read(kind, &sent.headers, &sent.body)? {
         Reports::One(report) => {
             let report = report.parse(kind, &defaults).map_err(ApiError::Invalid)?;
-            one(purpose, app, &caller, report).await
+            one(writing, &purpose.message(kind), kind, operation(vec![report])).await
         }
-        Reports::Many(lines) => many(purpose, app, &caller, kind, &defaults, lines).await,
+        Reports::Many(lines) => {
+            let items = lines.map(|line| {
+                let text = line.report.as_ref().ok().and_then(|report| report.text(kind));
+                let value = text.unwrap_or_default().to_owned();
+                let report = line.report.and_then(|report| report.parse(kind, &defaults));
+                let refused = |reason| Refused { line: line.number, value, reason };
+                report.map(|report| (line.number, report)).map_err(refused)
+            });
+            bulk::run(writing, items, operation, |report: &Report| report.value.to_string()).await
+        }
     }
 }
 
 /// What the query says of all reports of the body; the source is the reporter's address if nothing else.
-fn defaults(query: Option<&str>, caller: &Caller) -> Result<Defaults, ApiError> {
-    let parameters = Parameters::parse(query, &[&["comment", "source", "ttl", "tags"]])?;
+fn defaults(parameters: &Parameters, caller: &Caller) -> Result<Defaults, ApiError> {
     let ttl = match parameters.get("ttl") {
         None => None,
         Some(text) => match duration(text) {
@@ -102,7 +119,7 @@ fn defaults(query: Option<&str>, caller: &Caller) -> Result<Defaults, ApiError> 
     Ok(Defaults {
         comment: one_line(parameters.get("comment").unwrap_or_default()).into(),
         source: match source {
-            Some(source) => super::report::label("source", source).map_err(ApiError::BadRequest)?,
+            Some(source) => label("source", source).map_err(ApiError::BadRequest)?,
             None => caller.address.clone(),
         },
         ttl,
@@ -110,45 +127,19 @@ fn defaults(query: Option<&str>, caller: &Caller) -> Result<Defaults, ApiError> 
     })
 }
 
-async fn one(purpose: Purpose, app: &App, caller: &Caller, report: Report) -> Result<Response, ApiError> {
-    let message = purpose.message(report.value.kind());
-    let written = app.cluster.propose(caller.command(purpose.operation(vec![report]))).await?;
-    let status = match line(written.outcome)? {
-        Line::Added => StatusCode::CREATED,
-        Line::Refused(refusal) => return Err(refusal.into()),
-        _ => StatusCode::OK,
-    };
-    Ok(answer::at_index(answer::message(status, &message), written.index))
-}
-
-fn line(outcome: Outcome) -> Result<Line, ApiError> {
-    match outcome {
-        Outcome::Lines(lines) => lines.into_iter().next().ok_or(ApiError::Invalid("nothing to do".into())),
-        Outcome::Refused(refusal) => Err(refusal.into()),
-        other => Err(ApiError::Invalid(format!("an unexpected outcome: {other:?}"))),
-    }
-}
-
-async fn many(
-    purpose: Purpose,
-    app: &App,
-    caller: &Caller,
+async fn one(
+    mut writing: Writing<'_>,
+    message: &str,
     kind: Kind,
-    defaults: &Defaults,
-    lines: Vec<body::Line<'_>>,
+    operation: Operation,
 ) -> Result<Response, ApiError> {
-    let mut summary = Summary::default();
-    let mut reports = Vec::new();
-    for line in lines {
-        let value =
-            line.report.as_ref().ok().and_then(|report| report.text(kind)).unwrap_or_default().to_owned();
-        match line.report.and_then(|report| report.parse(kind, defaults)) {
-            Ok(report) => reports.push((line.number, report)),
-            Err(reason) => summary.refuse(line.number, value, reason),
-        }
-    }
-    let operation = |chunk: &[(usize, Report)]| {
-        caller.command(purpose.operation(chunk.iter().map(|(_, report)| report.clone()).collect()))
+    let written = writing.run_one(operation).await?;
+    let line = first_line(written.outcome)?;
+    let response = if writing.is_rehearsal() {
+        rehearsed(kind, &line)
+    } else {
+        let status = if line == Line::Added { StatusCode::CREATED } else { StatusCode::OK };
+        answer::message(status, message)
     };
-    bulk::run(app, summary, &reports, operation, |report| report.value.to_string()).await
+    Ok(writing.answer(answer::at_index(response, written.index)))
 }

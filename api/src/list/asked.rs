@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use raft::blocklist::Observable;
 
-use super::{KindOf, lookup, sightings};
+use super::{KindOf, history, lookup, sightings};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
@@ -21,11 +21,13 @@ pub(crate) enum About {
     Entry,
     /// What each source said.
     Sightings,
+    /// What was done to it.
+    History,
 }
 
 impl About {
     /// The words that may stand behind a value.
-    const WORDS: [(&str, About); 1] = [("/sightings", About::Sightings)];
+    const WORDS: [(&str, About); 2] = [("/sightings", About::Sightings), ("/history", About::History)];
 
     /// Takes the value, decoded, apart from what is asked about it; `sent` is the path as it was sent.
     fn split<'v>(sent: &str, value: &'v str) -> (&'v str, About) {
@@ -68,6 +70,7 @@ pub(crate) async fn ask(
     match about {
         About::Entry => lookup::show(&app, value, query.as_deref(), &headers).await,
         About::Sightings => sightings::show(&app, value, query.as_deref()).await,
+        About::History => history::show(&app, &value, query.as_deref()).await,
     }
 }
 
@@ -89,6 +92,7 @@ mod tests {
                 "http://x/sightings/sightings",
                 ("http://x/sightings", About::Sightings),
             ),
+            ("/ip/192.0.2.1/history", "192.0.2.1/history", ("192.0.2.1", About::History)),
             // No value before it.
             ("/username/sightings", "sightings", ("sightings", About::Entry)),
             ("/username//sightings", "/sightings", ("/sightings", About::Entry)),

@@ -23,8 +23,11 @@ pub(crate) enum Reports<'a> {
     /// One report, answered as the talk does.
     One(Box<RawReport<'a>>),
     /// Any number, answered with counts.
-    Many(Vec<Line<'a>>),
+    Many(Lines<'a>),
 }
+
+/// The lines of a body, read one after the other.
+pub(crate) type Lines<'a> = Box<dyn Iterator<Item = Line<'a>> + Send + 'a>;
 
 /// Reads a body by its content type; curl's `-d` calls JSON a form, and that is understood too. Without a kind,
 /// a plain line is taken whole, and CSV may name its values by any kind.
@@ -63,7 +66,7 @@ fn read_json(text: &str) -> Result<Reports<'_>, ApiError> {
     if text.trim_start().starts_with('[') {
         let items: Vec<&serde_json::value::RawValue> = serde_json::from_str(text).map_err(invalid)?;
         let numbered = (1..).zip(items);
-        return Ok(Reports::Many(numbered.map(|(number, item)| item_line(number, item.get())).collect()));
+        return Ok(Reports::Many(Box::new(numbered.map(|(number, item)| item_line(number, item.get())))));
     }
     let mut objects = serde_json::Deserializer::from_str(text).into_iter::<RawReport<'_>>();
     let first = match objects.next() {
@@ -90,15 +93,15 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())).filter(|(_, line)| !line.is_empty())
 }
 
-fn ndjson(text: &str) -> Vec<Line<'_>> {
-    numbered(text).map(|(number, line)| item_line(number, line)).collect()
+fn ndjson(text: &str) -> Lines<'_> {
+    Box::new(numbered(text).map(|(number, line)| item_line(number, line)))
 }
 
 /// Plain lines; `#`, `;` and `//` begin a comment line.
-fn plain(kind: Option<Kind>, text: &str) -> Vec<Line<'_>> {
+fn plain(kind: Option<Kind>, text: &str) -> Lines<'_> {
     let comment = |line: &str| line.starts_with(['#', ';']) || line.starts_with("//");
-    let lines = numbered(text).filter(|(_, text)| !comment(text));
-    lines.map(|(number, line)| Line { number, report: Ok(plain_report(kind, line)) }).collect()
+    let lines = numbered(text).filter(move |(_, text)| !comment(text));
+    Box::new(lines.map(move |(number, line)| Line { number, report: Ok(plain_report(kind, line)) }))
 }
 
 fn plain_report(kind: Option<Kind>, line: &str) -> RawReport<'_> {
@@ -119,7 +122,7 @@ fn plain_value(kind: Kind, line: &str) -> &str {
     }
 }
 
-fn csv_rows(kind: Option<Kind>, text: &str) -> Result<Vec<Line<'_>>, ApiError> {
+fn csv_rows(kind: Option<Kind>, text: &str) -> Result<Lines<'_>, ApiError> {
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .comment(Some(b'#'))
@@ -137,8 +140,7 @@ fn csv_rows(kind: Option<Kind>, text: &str) -> Result<Vec<Line<'_>>, ApiError> {
         let message = format!("the CSV header names no column `{kind}` or `value`");
         return Err(ApiError::Invalid(message));
     }
-    let mut lines = Vec::new();
-    for record in reader.into_records() {
+    let line = move |record: csv::Result<csv::StringRecord>| {
         let (number, report) = match record {
             Ok(record) => {
                 let mut report = RawReport::default();
@@ -149,9 +151,9 @@ fn csv_rows(kind: Option<Kind>, text: &str) -> Result<Vec<Line<'_>>, ApiError> {
             }
             Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
         };
-        lines.push(Line { number: usize::try_from(number).unwrap_or(usize::MAX), report });
-    }
-    Ok(lines)
+        Line { number: usize::try_from(number).unwrap_or(usize::MAX), report }
+    };
+    Ok(Box::new(reader.into_records().map(line)))
 }
 
 fn form(text: &str) -> Result<RawReport<'_>, ApiError> {
@@ -178,7 +180,6 @@ mod tests {
         let found = match read(Kind::Ip, &headers, body.as_bytes()) {
             Ok(Reports::One(report)) => Ok(vec![format!("one {}", value(&report))]),
             Ok(Reports::Many(lines)) => Ok(lines
-                .iter()
                 .map(|line| match &line.report {
                     Ok(report) => format!("{} {}", line.number, value(report)),
                     Err(reason) => format!("{} {reason}", line.number),

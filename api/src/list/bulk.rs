@@ -1,14 +1,15 @@
 //! A bulk request: some commands after the other, each line counted, and the counts kept when it breaks off, so
-//! that nobody repeats what was done.
+//! that nobody repeats what was done. Lines are read as they are needed: of a long body no more than some
+//! thousand reports exist at a time.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use raft::blocklist::{Command, Line, Outcome, REPORTS_MAX};
+use raft::blocklist::{Line, Operation, Outcome, REPORTS_MAX};
 use serde::Serialize;
 
 use crate::answer;
-use crate::app::App;
 use crate::error::ApiError;
+use crate::writing::Writing;
 
 /// Refused lines that an answer names; the others are counted.
 const REFUSED_SHOWN_MAX: usize = 1000;
@@ -19,6 +20,9 @@ const COMMANDS_AT_ONCE: usize = 32;
 #[derive(Default, Serialize)]
 pub(crate) struct Summary {
     message: String,
+    /// Nothing was done: this is what would be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     added: usize,
     sighted: usize,
     deleted: usize,
@@ -29,18 +33,22 @@ pub(crate) struct Summary {
     not_done_from_line: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct Refused {
-    line: usize,
-    value: String,
-    reason: String,
+/// A line that asks for nothing that can be done.
+#[derive(Debug, Serialize)]
+pub(crate) struct Refused {
+    pub(crate) line: usize,
+    pub(crate) value: String,
+    pub(crate) reason: String,
 }
 
+/// What a line asks for, with its number.
+pub(crate) type Item<T> = Result<(usize, T), Refused>;
+
 impl Summary {
-    pub(crate) fn refuse(&mut self, line: usize, value: String, reason: String) {
+    fn refuse(&mut self, refused: Refused) {
         self.refused_total += 1;
         if self.refused.len() < REFUSED_SHOWN_MAX {
-            self.refused.push(Refused { line, value, reason });
+            self.refused.push(refused);
         }
     }
 
@@ -50,12 +58,14 @@ impl Summary {
             Outcome::Refused(refusal) => vec![Line::Refused(refusal); chunk.len()],
             _ => Vec::new(),
         };
-        for ((number, item), line) in chunk.iter().zip(lines) {
-            match line {
+        for ((line, item), done) in chunk.iter().zip(lines) {
+            match done {
                 Line::Added => self.added += 1,
                 Line::Sighted | Line::Updated => self.sighted += 1,
                 Line::Deleted | Line::Withdrawn => self.deleted += 1,
-                Line::Refused(refusal) => self.refuse(*number, name(item), refusal.to_string()),
+                Line::Refused(refusal) => {
+                    self.refuse(Refused { line: *line, value: name(item), reason: refusal.to_string() });
+                }
             }
         }
     }
@@ -65,37 +75,62 @@ impl Summary {
             0 => format!("{} added, {} sighted", self.added, self.sighted),
             deleted => format!("{deleted} deleted"),
         };
-        format!("{done}, {} refused", self.refused_total)
+        let dry_run = if self.dry_run { "dry run: " } else { "" };
+        format!("{dry_run}{done}, {} refused", self.refused_total)
     }
 }
 
 /// Runs all items through the log, in commands of bounded length.
-pub(crate) async fn run<T>(
-    app: &App,
-    mut summary: Summary,
-    items: &[(usize, T)],
-    operation: impl Fn(&[(usize, T)]) -> Command,
+pub(crate) async fn run<T: Clone>(
+    mut writing: Writing<'_>,
+    mut items: impl Iterator<Item = Item<T>>,
+    operation: impl Fn(Vec<T>) -> Operation,
     name: impl Fn(&T) -> String,
 ) -> Result<Response, ApiError> {
-    let mut index = app.cluster.picture().index;
-    for group in items.chunks(REPORTS_MAX * COMMANDS_AT_ONCE) {
-        let commands = group.chunks(REPORTS_MAX).map(&operation).collect();
-        match app.cluster.propose_all(commands).await {
+    let mut summary = Summary { dry_run: writing.is_rehearsal(), ..Summary::default() };
+    let mut index = writing.index();
+    loop {
+        let group = next_group(&mut items, &mut summary);
+        if group.is_empty() {
+            break;
+        }
+        let chunks = group.chunks(REPORTS_MAX);
+        let operations =
+            chunks.clone().map(|chunk| operation(chunk.iter().map(|(_, item)| item.clone()).collect()));
+        match writing.run(operations.collect()).await {
             Ok(written) => {
-                for (chunk, written) in group.chunks(REPORTS_MAX).zip(written) {
+                for (chunk, written) in chunks.zip(written) {
+                    if let Outcome::Refused(refusal @ raft::blocklist::Refusal::KeyReused(_)) =
+                        written.outcome
+                    {
+                        return Err(refusal.into());
+                    }
                     index = written.index;
                     summary.count(chunk, written.outcome, &name);
                 }
             }
             Err(error) => {
                 summary.not_done_from_line = group.first().map(|(number, _)| *number);
-                return Ok(broken_off(summary, error.into()));
+                return Ok(broken_off(summary, error));
             }
         }
     }
     summary.refused.sort_by_key(|refused| refused.line);
     summary.message = summary.counts();
-    Ok(answer::at_index(answer::json(StatusCode::OK, &summary), index))
+    Ok(writing.answer(answer::at_index(answer::json(StatusCode::OK, &summary), index)))
+}
+
+/// The next items that are put through together; what cannot be is noted.
+fn next_group<T>(items: &mut impl Iterator<Item = Item<T>>, summary: &mut Summary) -> Vec<(usize, T)> {
+    let mut group = Vec::new();
+    while group.len() < REPORTS_MAX * COMMANDS_AT_ONCE {
+        match items.next() {
+            Some(Ok(item)) => group.push(item),
+            Some(Err(refused)) => summary.refuse(refused),
+            None => break,
+        }
+    }
+    group
 }
 
 /// The status and headers of the failure, with the counts of what was done before it.

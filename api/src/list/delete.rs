@@ -2,70 +2,57 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
 use axum::response::Response;
-use bytes::Bytes;
-use raft::blocklist::{Line, Observable, Operation, Outcome, Role};
+use raft::blocklist::{Observable, Operation, Role};
 
-use super::KindOf;
 use super::body::{self, Reports};
-use super::bulk::{self, Summary};
+use super::bulk::{self, Refused};
+use super::{KindOf, first_line, rehearsed};
 use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::parameters::Parameters;
+use crate::writing::{Sent, Writing};
 
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
     KindOf(kind): KindOf,
+    RawQuery(query): RawQuery,
     caller: Caller,
-    headers: HeaderMap,
-    body: Bytes,
+    sent: Sent,
 ) -> Result<Response, ApiError> {
     let caller = caller.need(Role::Sensor)?;
-    let done = format!("{} successfully deleted", super::noun(kind));
+    let parameters = Parameters::parse(query.as_deref(), &[&["dry_run"]])?;
+    let mut writing = Writing::new(&app, &caller, &sent, parameters.switch("dry_run")?.unwrap_or(false))?;
     let parse = |text: Option<&str>| match text {
         Some(text) => Observable::parse(kind, text).map_err(|malformed| malformed.to_string()),
         None => Err(format!("`{kind}` is missing")),
     };
-    match body::read(kind, &headers, &body)? {
+    match body::read(kind, &sent.headers, &sent.body)? {
         Reports::One(report) => {
             let value = parse(report.text(kind)).map_err(ApiError::Invalid)?;
-            let written = app.cluster.propose(caller.command(Operation::Delete(vec![value]))).await?;
-            refused(&written.outcome)?;
-            Ok(answer::at_index(answer::message(StatusCode::OK, &done), written.index))
+            let written = writing.run_one(Operation::Delete(vec![value])).await?;
+            let line = first_line(written.outcome)?;
+            let response = match writing.is_rehearsal() {
+                true => rehearsed(kind, &line),
+                false => {
+                    answer::message(StatusCode::OK, &format!("{} successfully deleted", super::noun(kind)))
+                }
+            };
+            Ok(writing.answer(answer::at_index(response, written.index)))
         }
         Reports::Many(lines) => {
-            let (mut summary, mut values) = (Summary::default(), Vec::new());
-            for line in lines {
-                let text = line
-                    .report
-                    .as_ref()
-                    .ok()
-                    .and_then(|report| report.text(kind))
-                    .unwrap_or_default()
-                    .to_owned();
-                match line.report.and_then(|report| parse(report.text(kind))) {
-                    Ok(value) => values.push((line.number, value)),
-                    Err(reason) => summary.refuse(line.number, text, reason),
-                }
-            }
-            let operation = |chunk: &[(usize, Observable)]| {
-                caller.command(Operation::Delete(chunk.iter().map(|(_, value)| value.clone()).collect()))
-            };
-            bulk::run(&app, summary, &values, operation, Observable::to_string).await
+            let items = lines.map(|line| {
+                let text = line.report.as_ref().ok().and_then(|report| report.text(kind));
+                let value = text.unwrap_or_default().to_owned();
+                let observable = line.report.and_then(|report| parse(report.text(kind)));
+                let refused = |reason| Refused { line: line.number, value, reason };
+                observable.map(|observable| (line.number, observable)).map_err(refused)
+            });
+            bulk::run(writing, items, Operation::Delete, Observable::to_string).await
         }
-    }
-}
-
-fn refused(outcome: &Outcome) -> Result<(), ApiError> {
-    match outcome {
-        Outcome::Refused(refusal) => Err(refusal.clone().into()),
-        Outcome::Lines(lines) => match lines.first() {
-            Some(Line::Refused(refusal)) => Err(refusal.clone().into()),
-            _ => Ok(()),
-        },
-        _ => Ok(()),
     }
 }

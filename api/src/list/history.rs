@@ -8,12 +8,14 @@ use crate::admin::AuditLine;
 use crate::answer;
 use crate::app::App;
 use crate::error::ApiError;
-use crate::parameters::Parameters;
+use crate::format::only_json;
 use crate::freshness::{self, freshness};
+use crate::parameters::Parameters;
 
 /// What is remembered of a value, oldest first; 404 when that is nothing.
-pub(super) async fn history(app: &App, value: &Observable, query: Option<&str>) -> Result<Response, ApiError> {
-    let parameters = Parameters::parse(query, &[&freshness::WORDS])?;
+pub(super) async fn show(app: &App, value: &Observable, query: Option<&str>) -> Result<Response, ApiError> {
+    let parameters = Parameters::parse(query, &[&freshness::WORDS, &["format"]])?;
+    only_json(parameters.get("format"))?;
     let picture = app.cluster.read(&freshness(&parameters)?).await?;
     let lines: Vec<AuditLine<'_>> =
         picture.list.history(value).map(|(index, deed)| AuditLine::about(index, deed, value)).collect();

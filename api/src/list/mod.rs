@@ -11,6 +11,7 @@ mod delete;
 mod events;
 mod filter;
 mod following;
+mod history;
 mod lookup;
 mod order;
 mod page;
@@ -30,10 +31,12 @@ pub(crate) use events::events;
 pub(crate) use patch::patch;
 
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use raft::blocklist::{Kind, Observable};
+use raft::blocklist::{Kind, Line, Observable, Outcome};
 
+use crate::answer;
 use crate::app::App;
 use crate::error::ApiError;
 
@@ -67,4 +70,32 @@ fn noun(kind: Kind) -> &'static str {
         Kind::Email => "E-mail address",
         Kind::Username => "User name",
     }
+}
+
+/// The one line of a request about one observable; a refusal is an error.
+pub(crate) fn first_line(outcome: Outcome) -> Result<Line, ApiError> {
+    let line = match outcome {
+        Outcome::Lines(lines) => lines.into_iter().next(),
+        Outcome::Refused(refusal) => Some(Line::Refused(refusal)),
+        _ => None,
+    };
+    match line {
+        Some(Line::Refused(refusal)) => Err(refusal.into()),
+        Some(line) => Ok(line),
+        None => Err(ApiError::Invalid("there is nothing to do".into())),
+    }
+}
+
+/// The answer to `dry_run=1` about one observable.
+fn rehearsed(kind: Kind, line: &Line) -> Response {
+    let done = match line {
+        Line::Added => "added",
+        Line::Sighted => "sighted",
+        Line::Deleted => "deleted",
+        Line::Withdrawn => "withdrawn",
+        Line::Updated => "changed",
+        Line::Refused(_) => "refused",
+    };
+    let message = format!("{} would be {done}", noun(kind));
+    answer::json(StatusCode::OK, &serde_json::json!({"message": message, "dry_run": true}))
 }

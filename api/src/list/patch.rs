@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 use raft::blocklist::{Observable, Operation, Outcome, Patch, Role, Timestamp};
 use serde::{Deserialize, Deserializer};
 
@@ -19,6 +18,7 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::format::{self, Field, Row, Shape};
 use crate::parameters::Parameters;
+use crate::writing::{Sent, Writing};
 
 /// The body: what is to change.
 #[derive(Debug, Default, Deserialize)]
@@ -80,7 +80,7 @@ pub(crate) async fn patch(
     Asked { value, about }: Asked,
     RawQuery(query): RawQuery,
     caller: Caller,
-    body: Bytes,
+    sent: Sent,
 ) -> Result<Response, ApiError> {
     let caller = caller.need(Role::Analyst)?;
     if about != About::Entry {
@@ -89,11 +89,11 @@ pub(crate) async fn patch(
     let parameters = Parameters::parse(query.as_deref(), &[&["fields"]])?;
     let shape = Shape { fields: Field::parse_list(parameters.get("fields"))?, header: None };
     let value = Observable::parse(kind, &value)?;
-    let patch = Body::read(&body)?.parse(value.clone(), now()).map_err(ApiError::Invalid)?;
-    let written = app.cluster.propose(caller.command(Operation::Patch(patch))).await?;
-    match written.outcome {
+    let patch = Body::read(&sent.body)?.parse(value.clone(), now()).map_err(ApiError::Invalid)?;
+    let mut writing = Writing::new(&app, &caller, &sent, false)?;
+    match writing.run_one(Operation::Patch(patch)).await?.outcome {
         Outcome::Refused(refusal) => Err(refusal.into()),
-        _ => Ok(entry(&app, &value, &shape)),
+        _ => Ok(writing.answer(entry(&app, &value, &shape))),
     }
 }
 

@@ -102,7 +102,8 @@ impl Client {
         self.ask(method, path, who, Some(body))
     }
 
-    /// One request, repeated on the next node while nothing answers or 503 says that nothing was done.
+    /// One request, repeated on the next node while nothing answers or 503 says to try again. Under one key it counts
+    /// once, whatever became of the tries before.
     pub(super) fn ask(
         &self,
         method: &str,
@@ -111,12 +112,13 @@ impl Client {
         body: Option<Body<'_>>,
     ) -> Result<Answer, String> {
         let deadline = Instant::now() + Duration::from_secs(self.connection.timeout);
+        let key = body.map(|_| fresh_key()).transpose()?;
         let nodes = &self.connection.url;
         let (mut tries, mut pause) = (0, PAUSE);
         loop {
             let turn = self.turn.load(Ordering::Relaxed);
             let node = nodes[turn % nodes.len()].trim_end_matches('/');
-            let result = self.try_once(method, &format!("{node}{path}"), who, body);
+            let result = self.try_once(method, &format!("{node}{path}"), who, body, key.as_deref());
             tries += 1;
             let reason = match result {
                 Ok(answer) if answer.status != 503 => return Ok(answer),
@@ -138,13 +140,23 @@ impl Client {
         }
     }
 
-    fn try_once(&self, method: &str, url: &str, who: As, body: Option<Body<'_>>) -> Result<Answer, String> {
+    fn try_once(
+        &self,
+        method: &str,
+        url: &str,
+        who: As,
+        body: Option<Body<'_>>,
+        key: Option<&str>,
+    ) -> Result<Answer, String> {
         let mut request = ureq::http::Request::builder().method(method).uri(url);
         if let Some((name, value)) = self.credential(who) {
             request = request.header(name, value);
         }
         if let Some(body) = body {
             request = request.header("content-type", body.content_type);
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
         }
         let bytes = body.map_or(&[][..], |body| body.bytes);
         let answer = match body.is_some() || method != "GET" {
@@ -195,6 +207,13 @@ impl Answer {
 )]
 fn rest(pause: Duration) {
     std::thread::sleep(pause);
+}
+
+/// A name for one request that no other has.
+fn fresh_key() -> Result<String, String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| format!("no random numbers: {error}"))?;
+    Ok(hex::encode(bytes))
 }
 
 /// A text as one part of a path or query.

@@ -37,6 +37,12 @@ pub(super) struct Arguments {
     /// A label for all values; may be given several times
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
+    /// A name for this import, by which an admin can undo it
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
+    /// Change nothing, and say what would be done
+    #[arg(long)]
+    dry_run: bool,
     /// Lines in one request
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..))]
     lines: u16,
@@ -72,8 +78,15 @@ impl Arguments {
     fn path(&self) -> String {
         let mut path = format!("/{}/add", self.kind.kind);
         let tags = (!self.tags.is_empty()).then(|| self.tags.join(","));
-        let given =
-            [("comment", &self.comment), ("source", &self.source), ("ttl", &self.ttl), ("tags", &tags)];
+        let dry_run = self.dry_run.then(|| "1".to_owned());
+        let given = [
+            ("comment", &self.comment),
+            ("source", &self.source),
+            ("ttl", &self.ttl),
+            ("tags", &tags),
+            ("import", &self.label),
+            ("dry_run", &dry_run),
+        ];
         let mut mark = '?';
         for (name, text) in given {
             if let Some(text) = text {

@@ -49,8 +49,7 @@ enum Command {
     Get(entries::Get),
     /// Write the list, or what is asked for of it, to standard output or a file
     Export(export::Arguments),
-    /// Report all values of a file or of standard input; a request whose answer was lost is sent again, and its
-    /// values may then count one sighting more
+    /// Report all values of a file or of standard input; a request whose answer was lost is sent again, and counts once
     Import(import::Arguments),
     /// Show and change what must never be blocked
     Allow(allow::Arguments),
