@@ -10,6 +10,8 @@ pub(crate) const JSON: &str = "application/json";
 pub(crate) const INDEX: HeaderName = HeaderName::from_static("stockade-index");
 /// Seconds since this node last heard from a leader; missing when it never did.
 pub(crate) const LAG: HeaderName = HeaderName::from_static("stockade-lag");
+/// How many reports in an answer wait on this node for a majority.
+pub(crate) const PENDING: HeaderName = HeaderName::from_static("stockade-pending");
 /// How many entries a list holds.
 pub(crate) const COUNT: HeaderName = HeaderName::from_static("stockade-count");
 /// How many entries `limit` cut off a list.
@@ -51,6 +53,13 @@ pub(crate) fn body(status: StatusCode, content_type: HeaderValue, bytes: bytes::
 pub(crate) fn negotiated(mut response: Response) -> Response {
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     response
+}
+
+/// Says how many reports in an answer wait for a majority, if any.
+pub(crate) fn say_pending(response: &mut Response, pending: u64) {
+    if pending > 0 {
+        response.headers_mut().insert(PENDING, HeaderValue::from(pending));
+    }
 }
 
 /// The same answer, saying which index it reflects.

@@ -8,10 +8,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use raft::RequestId;
 use raft::blocklist::{Malformed, Refusal};
 
 use crate::answer;
 use crate::app::App;
+use crate::requests;
 
 /// The longest text of another layer's error that is passed on.
 const FOREIGN_BYTES_MAX: usize = 1024;
@@ -39,6 +41,10 @@ pub(crate) enum ApiError {
     UnsupportedMediaType(String),
     /// Not now (503); when to come back.
     Unavailable(String, Duration),
+    /// It may still come into force (503); where to ask what became of it.
+    Unknown(String, Option<RequestId>),
+    /// What waits for a majority fills this node (507).
+    Full(String),
 }
 
 impl ApiError {
@@ -53,7 +59,8 @@ impl ApiError {
             ApiError::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::Gone(_) => StatusCode::GONE,
             ApiError::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ApiError::Unavailable(..) => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Unavailable(..) | ApiError::Unknown(..) => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 
@@ -68,6 +75,8 @@ impl ApiError {
             | ApiError::ReadOnly(message)
             | ApiError::Gone(message)
             | ApiError::UnsupportedMediaType(message)
+            | ApiError::Full(message)
+            | ApiError::Unknown(message, _)
             | ApiError::Unavailable(message, _) => message,
         }
     }
@@ -75,7 +84,10 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = answer::message(self.status(), self.message());
+        let mut response = match &self {
+            ApiError::Unknown(message, Some(id)) => requests::answer(self.status(), message, *id),
+            _ => answer::message(self.status(), self.message()),
+        };
         let headers = response.headers_mut();
         match &self {
             ApiError::Unauthorized(_) => {
@@ -87,6 +99,9 @@ impl IntoResponse for ApiError {
             }
             ApiError::Unavailable(_, after) => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+            }
+            ApiError::Unknown(..) => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
             }
             _ => {}
         }
@@ -100,7 +115,9 @@ impl From<raft::Error> for ApiError {
             raft::Error::Unavailable { message, retry_after } => ApiError::Unavailable(message, retry_after),
             raft::Error::Refused(reason) => ApiError::Conflict(reason),
             raft::Error::NotFound(reason) => ApiError::NotFound(reason),
-            raft::Error::OutcomeUnknown(_) | raft::Error::Overloaded(_) | raft::Error::Stopped(_) => {
+            raft::Error::OutcomeUnknown { id, .. } => ApiError::Unknown(error.to_string(), id),
+            raft::Error::Full(message) => ApiError::Full(message),
+            raft::Error::Overloaded(_) | raft::Error::Stopped(_) => {
                 ApiError::Unavailable(error.to_string(), Duration::from_secs(1))
             }
         }

@@ -1,4 +1,4 @@
-//! `min_index`, `consistency`, `max_lag`: how fresh a read has to be.
+//! `min_index`, `consistency`, `max_lag`, `pending`: how fresh a read has to be.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::parameters::{Parameters, duration};
 
 /// The parameters that every read takes.
-pub(crate) const WORDS: [&str; 3] = ["min_index", "consistency", "max_lag"];
+pub(crate) const WORDS: [&str; 4] = ["min_index", "consistency", "max_lag", "pending"];
 
 pub(crate) fn freshness(parameters: &Parameters) -> Result<Freshness, ApiError> {
     let linearizable = match parameters.get("consistency") {
@@ -26,5 +26,13 @@ pub(crate) fn freshness(parameters: &Parameters) -> Result<Freshness, ApiError> 
             _ => return Err(ApiError::BadRequest(format!("max_lag `{text}` is not a duration such as 5s"))),
         },
     };
-    Ok(Freshness { min_index: parameters.number("min_index")?, linearizable, max_lag })
+    let exclude_pending = match parameters.get("pending") {
+        None | Some("include") => false,
+        Some("exclude") => true,
+        Some(other) => {
+            let message = format!("pending `{other}` is not known; it is include or exclude");
+            return Err(ApiError::BadRequest(message));
+        }
+    };
+    Ok(Freshness { min_index: parameters.number("min_index")?, linearizable, max_lag, exclude_pending })
 }

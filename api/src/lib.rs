@@ -19,6 +19,7 @@ mod listener;
 mod metrics;
 mod parameters;
 mod rendered;
+mod requests;
 mod routes;
 mod user;
 mod waiting;

@@ -88,6 +88,15 @@ fn node(app: &App, text: &mut String) {
     gauge(text, "snapshot_index", "The last index in a snapshot.", status.snapshot_index as f64);
     gauge(text, "purged_index", "The last index purged from the log.", status.purged_index as f64);
     gauge(text, "outbox_commands", "Writes taken here and not applied yet.", status.outbox_commands as f64);
+    let pending = [
+        ("pending_commands", "Reports accepted without a majority.", status.pending_commands),
+        ("pending_bytes", "The size of the file they are in.", status.pending_bytes),
+    ];
+    for (name, help, value) in pending {
+        gauge(text, name, help, value as f64);
+    }
+    let oldest = status.pending_oldest_ms.unwrap_or(0) as f64 / 1000.0;
+    gauge(text, "pending_oldest_seconds", "How long the oldest of them has waited.", oldest);
     gauge(text, "followers", "Requests that wait for changes.", app.followers.count() as f64);
     let lag = app.cluster.lag().map_or(f64::NAN, |lag| lag.as_secs_f64());
     gauge(text, "lag_seconds", "Seconds since a leader was last heard of.", lag);

@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 
 use crate::app::App;
-use crate::{admin, allow, error, health, list, metrics, user};
+use crate::{admin, allow, error, health, list, metrics, requests, user};
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -21,6 +21,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/user/{name}/tokens", get(user::list_tokens).post(user::make_token))
         .route("/user/{name}/tokens/{token}", delete(user::revoke_token))
         .route("/users", get(user::list))
+        .route("/requests/{id}", get(requests::show))
         .route("/admin/init", post(admin::init))
         .route("/admin/formation", get(admin::formation))
         .route("/admin/status", get(admin::status))

@@ -6,8 +6,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::Response;
 use bytes::Bytes;
-use raft::Written;
 use raft::blocklist::{Command, Once, Operation, Outcome, Rehearsal};
+use raft::{Submitted, Written};
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
@@ -83,19 +83,14 @@ impl<'a> Writing<'a> {
         self.app.cluster.picture().index
     }
 
-    /// Puts operations through, in order and together.
+    /// Puts operations through, in order and together. They need a majority.
     pub(crate) async fn run(&mut self, operations: Vec<Operation>) -> Result<Vec<Written>, ApiError> {
-        let commands = operations.into_iter().map(|operation| self.command(operation)).collect();
+        let commands = self.commands(operations);
         if let Some(rehearsal) = self.rehearsal.take() {
             return self.rehearse(rehearsal, commands).await;
         }
         let mut written = self.app.cluster.propose_all(commands).await?;
-        for one in &mut written {
-            if let Outcome::Repeated(first) = &mut one.outcome {
-                self.replayed = true;
-                one.outcome = std::mem::replace(first, Outcome::Done);
-            }
-        }
+        written.iter_mut().for_each(|one| self.replay(one));
         Ok(written)
     }
 
@@ -103,6 +98,34 @@ impl<'a> Writing<'a> {
     pub(crate) async fn run_one(&mut self, operation: Operation) -> Result<Written, ApiError> {
         let written = self.run(vec![operation]).await?.pop();
         written.ok_or_else(|| raft::Error::Stopped("a command was lost".into()).into())
+    }
+
+    /// Puts reports through, in order and together. Without a majority this node's disk takes them.
+    pub(crate) async fn report(&mut self, operations: Vec<Operation>) -> Result<Vec<Submitted>, ApiError> {
+        let commands = self.commands(operations);
+        if let Some(rehearsal) = self.rehearsal.take() {
+            let tried = self.rehearse(rehearsal, commands).await?;
+            return Ok(tried.into_iter().map(Submitted::Written).collect());
+        }
+        let mut submitted = self.app.cluster.propose_reports(commands).await?;
+        for one in &mut submitted {
+            if let Submitted::Written(written) = one {
+                self.replay(written);
+            }
+        }
+        Ok(submitted)
+    }
+
+    fn commands(&mut self, operations: Vec<Operation>) -> Vec<Command> {
+        operations.into_iter().map(|operation| self.command(operation)).collect()
+    }
+
+    /// A repeated outcome is the first one.
+    fn replay(&mut self, written: &mut Written) {
+        if let Outcome::Repeated(first) = &mut written.outcome {
+            self.replayed = true;
+            written.outcome = std::mem::replace(first, Outcome::Done);
+        }
     }
 
     /// The answer, saying whether it was given before.

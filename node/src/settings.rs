@@ -47,6 +47,15 @@ pub(crate) struct Flags {
     /// Seconds a write waits for a majority before it is answered 503 [default: 10]
     #[arg(long, env = "STOCKADE_WRITE_TIMEOUT", value_name = "SECONDS")]
     write_timeout: Option<u64>,
+    /// Seconds a report waits for a majority before this node's disk takes it and it is answered 202 [default: 2]
+    #[arg(long, env = "STOCKADE_ACCEPT_AFTER", value_name = "SECONDS")]
+    accept_after: Option<u64>,
+    /// Reports that may wait for a majority on this node's disk, in MiB; beyond it they are answered 507 [default: 64]
+    #[arg(long, env = "STOCKADE_PENDING_MAX_MIB", value_name = "MIB")]
+    pending_max_mib: Option<u64>,
+    /// Hours the oldest of them may wait before further ones are answered 503 [default: 168]
+    #[arg(long, env = "STOCKADE_PENDING_MAX_HOURS", value_name = "HOURS")]
+    pending_max_hours: Option<u64>,
     /// Log entries between two snapshots [default: 100000]
     #[arg(long, env = "STOCKADE_SNAPSHOT_AFTER", value_name = "ENTRIES")]
     snapshot_after: Option<u64>,
@@ -79,6 +88,9 @@ pub(crate) struct Settings {
     pub(crate) learner: bool,
     pub(crate) expect: Option<usize>,
     pub(crate) write_timeout: Duration,
+    pub(crate) accept_after: Duration,
+    pub(crate) pending_bytes_max: u64,
+    pub(crate) pending_age_max: Duration,
     pub(crate) snapshot_after_entries: u64,
     pub(crate) log_keep_entries: u64,
     pub(crate) sled_cache_bytes: u64,
@@ -106,6 +118,11 @@ impl Settings {
             learner: flags.learner.or(file.learner).unwrap_or(false),
             expect: flags.expect.or(file.expect),
             write_timeout: Duration::from_secs(flags.write_timeout.or(file.write_timeout).unwrap_or(10)),
+            accept_after: Duration::from_secs(flags.accept_after.or(file.accept_after).unwrap_or(2)),
+            pending_bytes_max: flags.pending_max_mib.or(file.pending_max_mib).unwrap_or(64) << 20,
+            pending_age_max: Duration::from_secs(
+                flags.pending_max_hours.or(file.pending_max_hours).unwrap_or(168).saturating_mul(3600),
+            ),
             snapshot_after_entries: flags.snapshot_after.or(file.snapshot_after).unwrap_or(100_000),
             log_keep_entries: flags.log_keep.or(file.log_keep).unwrap_or(100_000),
             sled_cache_bytes: flags.sled_cache_mib.or(file.sled_cache_mib).unwrap_or(32) << 20,
@@ -218,6 +235,6 @@ mod tests {
         assert_eq!(file.write_timeout, Some(defaults.write_timeout.as_secs()));
         assert_eq!(file.snapshot_after, Some(defaults.snapshot_after_entries));
         let named = toml::from_str::<toml::Table>(&uncommented).unwrap().len();
-        assert_eq!(named, 15, "every setting is explained there");
+        assert_eq!(named, 18, "every setting is explained there");
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-use crate::blocklist::{Actor, Command, List, Operation, Outcome, Role, Timestamp};
+use crate::blocklist::{Actor, Command, List, Operation, Outcome, Role};
 use crate::error::Error;
 use crate::network::{Reply, Request};
 use crate::node::Node;
+use crate::request::{RequestId, RequestState};
 use crate::status::{Member, Status};
 use crate::store::{self, StateDigest};
 
@@ -38,6 +39,12 @@ pub struct Settings {
     pub log_keep_entries: u64,
     /// Bytes of sled's page cache.
     pub sled_cache_bytes: u64,
+    /// How long a report waits for a majority before this node's disk takes it.
+    pub accept_after: Duration,
+    /// Bytes of reports that may wait on this node's disk.
+    pub pending_bytes_max: u64,
+    /// How long the oldest of them may wait before further ones are refused.
+    pub pending_age_max: Duration,
 }
 
 /// Who a node is, kept in its data directory; written once, before the node takes part.
@@ -67,6 +74,15 @@ pub struct Written {
     pub outcome: Outcome,
 }
 
+/// What became of a report by the time its caller is answered.
+#[derive(Clone, Debug)]
+pub enum Submitted {
+    /// It was applied on this node.
+    Written(Written),
+    /// No majority has it; this node's disk has, and it joins the list when there is one.
+    Accepted(RequestId),
+}
+
 /// A still picture of the list.
 #[derive(Clone, Debug, Default)]
 pub struct Picture {
@@ -76,6 +92,8 @@ pub struct Picture {
     pub index: u64,
     /// A digest of the whole state: the same on every node at this index.
     pub(crate) digest: StateDigest,
+    /// Reports in it that wait for a majority on this node's disk, and are in no other node's list.
+    pub pending: u64,
 }
 
 /// How fresh a read has to be. The default is local: whatever this node has.
@@ -87,6 +105,8 @@ pub struct Freshness {
     pub linearizable: bool,
     /// Refuse (`Unavailable`) when no leader was heard of for longer.
     pub max_lag: Option<Duration>,
+    /// Leave out what waits for a majority on this node; a linearizable read always does.
+    pub exclude_pending: bool,
 }
 
 /// A running node's view of the cluster. Clones are handles on the same node.
@@ -139,7 +159,18 @@ impl Cluster {
         self.node.submit(commands).await
     }
 
-    /// The list as it is here and now; never waits.
+    /// Puts reports through the log, in order and together; without a majority this node's disk takes them. Only
+    /// `Add`, `Sight` and `Import`, also within `Once`.
+    pub async fn propose_reports(&self, commands: Vec<Command>) -> Result<Vec<Submitted>, Error> {
+        self.node.submit_reports(commands).await
+    }
+
+    /// What became of a command, as far as this node knows.
+    pub fn request(&self, id: RequestId) -> RequestState {
+        self.node.outbox().request(id, &self.picture().list)
+    }
+
+    /// The list as it is here and now; never waits, and holds nothing that waits for a majority.
     pub fn picture(&self) -> Arc<Picture> {
         self.node.picture()
     }
@@ -188,7 +219,7 @@ impl Cluster {
         learner: bool,
     ) -> Result<JoinTicket, Error> {
         let command = Command {
-            time: Timestamp(0),
+            time: crate::upkeep::now(),
             actor: Actor { account: "".into(), role: Role::Admin, address: address.peers.as_str().into() },
             operation: Operation::AllocateNode { join_key },
         };

@@ -23,6 +23,7 @@ pub(crate) enum Content {
     SnapshotHeader = 5,
     LogPayload = 6,
     Frame = 7,
+    Pending = 8,
 }
 
 const VERSION: u8 = 1;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::request::RequestId;
+
 /// Why the cluster could not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -14,11 +16,19 @@ pub enum Error {
         retry_after: Duration,
     },
     /// The command was handed on, and what became of it is not known here. It may still count.
-    #[error("the outcome is not known yet: {0}")]
-    OutcomeUnknown(String),
+    #[error("the outcome is not known yet: {message}")]
+    OutcomeUnknown {
+        /// Why.
+        message: String,
+        /// By which the outcome can be asked for, when the command has got so far.
+        id: Option<RequestId>,
+    },
     /// A named limit is reached; nothing was done.
     #[error("{0}")]
     Overloaded(String),
+    /// This node has no room for what waits for a majority; nothing was done.
+    #[error("{0}")]
+    Full(String),
     /// The cluster's state forbids it (membership).
     #[error("{0}")]
     Refused(String),

@@ -61,6 +61,9 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
     let mut watchdog = tokio::time::interval(STALLED_AFTER / 2);
     loop {
         while in_flight.len() < BATCHES_IN_FLIGHT_MAX {
+            if let Err(error) = node.outbox().prepare().await {
+                tracing::warn!(%error, "what waits here cannot be handed on yet");
+            }
             let Some(batch) = node.outbox().next_batch()? else { break };
             let confirmed = hand_on(node, &mut way, batch).await?;
             in_flight.push(confirmed);

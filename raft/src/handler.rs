@@ -50,6 +50,7 @@ impl Handler for PeerHandler {
                         Err(error) => stopped(&error),
                     }
                 }
+                Request::PendingReports => Reply::Index(node.outbox().depth().commands),
                 Request::Digests => Reply::Digests(node.digests().into_iter().collect()),
                 other => node.lead(other).await,
             }

@@ -20,6 +20,8 @@ use crate::types::{EncodedBatch, TypeConfig};
 const PAUSE: Duration = Duration::from_millis(50);
 /// A learner this many entries behind is not made a voter.
 const PROMOTE_LAG_MAX: u64 = 1000;
+/// A member that is about to leave is asked for no longer than this.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// A member that was heard of within this is healthy.
 const HEALTHY_MS: u64 = 2 * ELECTION_MS.end;
 
@@ -176,7 +178,29 @@ impl Node {
             let leader = self.hand_over(None).await?;
             return Err(Denied::NotLeader(Some(leader)));
         }
+        self.drained(id).await?;
         self.change(ChangeMembers::RemoveVoters(BTreeSet::from([id])), false).await
+    }
+
+    /// Waits until a member that is about to leave has handed on what it accepted on its own word; one that does not
+    /// answer cannot be waited for.
+    async fn drained(&self, id: u64) -> Done {
+        let since = Instant::now();
+        loop {
+            let Some(mut client) = self.client_of(id) else { return Ok(()) };
+            let asked = client.call(Request::PendingReports, ANSWER_WITHIN).await;
+            match asked {
+                Ok(Reply::Index(waiting)) if waiting > 0 => {
+                    if since.elapsed() > self.settings.write_timeout {
+                        return Err(Denied::Refused(format!(
+                            "node {id} has accepted {waiting} writes that are not in the list yet; try again"
+                        )));
+                    }
+                }
+                _ => return Ok(()),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// How many of these voters answer a heartbeat sent from now on; waits for a majority of them, but not long.

@@ -23,14 +23,17 @@ mod leader;
 mod network;
 mod node;
 mod outbox;
+mod pending;
 #[cfg(test)]
 mod pinned;
 mod recovery;
+mod request;
 mod status;
 mod store;
 mod types;
 mod upkeep;
 
-pub use cluster::{Address, Cluster, Freshness, Identity, JoinTicket, Picture, Settings, Written};
+pub use cluster::{Address, Cluster, Freshness, Identity, JoinTicket, Picture, Settings, Submitted, Written};
 pub use error::Error;
+pub use request::{RequestId, RequestState};
 pub use status::{Member, MemberRole, Status};

@@ -13,12 +13,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::blocklist::{Command, Origin};
-use crate::cluster::{Freshness, Identity, Picture, Settings, Written};
+use crate::blocklist::Command;
+use crate::cluster::{Freshness, Identity, Picture, Settings, Submitted, Written};
 use crate::error::Error;
 use crate::network::{PeerServer, Peers, Reply, Request};
 use crate::outbox::Outbox;
-use crate::recovery::{broken, open_list, open_log};
+use crate::pending::Overlay;
+use crate::recovery::{broken, open_list, open_log, open_outbox};
 use crate::status::{Status, members, millis};
 use crate::store::{Applier, Disk, Snapshots, StateDigest, StateMachine};
 use crate::types::{Metrics, Raft};
@@ -48,6 +49,7 @@ pub(crate) struct Node {
     pub(crate) leader_line: leader::LeaderLine,
     disk: Disk,
     heard: Mutex<Option<Instant>>,
+    overlay: Overlay,
     failure: watch::Receiver<Option<Error>>,
     /// Taken by the first failure that is found here.
     failing: Mutex<Option<oneshot::Sender<String>>>,
@@ -67,8 +69,7 @@ impl Node {
         let snapshots = Snapshots::open(&data.join("snapshots")).map_err(broken("the snapshots"))?;
         let (failed, disk_failed) = oneshot::channel();
         let (disk, mark, list) = open_list(&settings, &log, &snapshots, failed)?;
-        let incarnation = crate::store::next_incarnation(&data).map_err(broken("the incarnation"))?;
-        let outbox = Arc::new(Outbox::new(Origin { node: identity.node_id, incarnation }));
+        let outbox = Arc::new(open_outbox(&settings, identity.node_id, &list)?);
         let applier = Applier {
             picture: Arc::new(ArcSwap::from_pointee(Picture::default())),
             applied: watch::Sender::new(0),
@@ -97,6 +98,7 @@ impl Node {
             leader_line: leader::LeaderLine::default(),
             disk,
             heard: Mutex::new(None),
+            overlay: Overlay::default(),
             failure,
             failing: Mutex::new(Some(failing)),
             closing: watch::Sender::new(false),
@@ -159,6 +161,13 @@ impl Node {
         self.outbox().submit(commands, self.settings.write_timeout).await
     }
 
+    pub(crate) async fn submit_reports(&self, commands: Vec<Command>) -> Result<Vec<Submitted>, Error> {
+        if let Some(error) = self.failure.borrow().clone() {
+            return Err(error);
+        }
+        self.outbox().submit_reports(commands, self.settings.write_timeout).await
+    }
+
     /// A message of the leader has arrived.
     pub(crate) fn heard_leader(&self) {
         *self.heard.lock() = Some(Instant::now());
@@ -193,7 +202,10 @@ impl Node {
         if index > 0 {
             self.wait_applied(index).await?;
         }
-        Ok(self.picture())
+        match freshness.linearizable || freshness.exclude_pending {
+            true => Ok(self.picture()),
+            false => self.overlay.picture(self.picture(), &self.applier.outbox).await,
+        }
     }
 
     async fn wait_applied(&self, index: u64) -> Result<(), Error> {
@@ -242,7 +254,12 @@ impl Node {
         let done = metrics.wait_until(|metrics| metrics.snapshot.is_some_and(|id| id.index >= target));
         let index = match tokio::time::timeout(Duration::from_millis(INSTALL_SNAPSHOT_MS), done).await {
             Ok(Ok(metrics)) => metrics.snapshot.map_or(0, |id| id.index),
-            _ => return Err(Error::OutcomeUnknown("the snapshot is not finished yet".into())),
+            _ => {
+                return Err(Error::OutcomeUnknown {
+                    message: "the snapshot is not finished yet".into(),
+                    id: None,
+                });
+            }
         };
         let keep = self.settings.log_keep_entries;
         if index > keep {
@@ -256,6 +273,7 @@ impl Node {
         let metrics = self.metrics();
         let index = |id: Option<crate::types::LogId>| id.map_or(0, |id| id.index);
         let picture = self.picture();
+        let depth = self.outbox().depth();
         let learner = metrics.membership_config.voter_ids().all(|id| id != self.id());
         let state = match metrics.state {
             ServerState::Leader => "leader",
@@ -278,6 +296,9 @@ impl Node {
             purged_index: index(metrics.purged),
             lag_ms: self.lag().map(millis),
             outbox_commands: self.outbox().len() as u64,
+            pending_commands: depth.commands,
+            pending_bytes: depth.bytes,
+            pending_oldest_ms: depth.oldest.map(millis),
             changing: metrics.membership_config.get_joint_config().len() > 1,
             members: members(&metrics),
         }

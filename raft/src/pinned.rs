@@ -14,7 +14,7 @@ use crate::blocklist::{
 use crate::cluster::{Address, Identity};
 use crate::codec::{self, Content};
 use crate::form;
-use crate::store::{DiskMark, StateDigest};
+use crate::store::{DiskMark, Kept, StateDigest};
 
 #[track_caller]
 fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
@@ -179,6 +179,9 @@ fn files_and_log_entries_keep_their_bytes() {
         &mark,
         "5d030101010203000000fe88cd66ee3a0b023c80bb4035adc39276feed31f43fd7adc043716e0cea34321287",
     );
+    let Batch { commands, .. } = command(Operation::Delete(Vec::new()));
+    let kept = Kept { incarnation: 3, sequence: 4, command: commands.into_iter().next().unwrap() };
+    check(Content::Pending, &kept, "5d08010304fdd01ffcd5f402000004616e6e61020831302e302e302e370100");
     let membership =
         openraft::Membership::new(vec![BTreeSet::from([2])], BTreeMap::from([(2, address())])).unwrap();
     let payloads = [

@@ -67,6 +67,12 @@ pub struct Status {
     pub lag_ms: Option<u64>,
     /// Commands in the outbox.
     pub outbox_commands: u64,
+    /// Reports that were accepted without a majority and wait on this node's disk.
+    pub pending_commands: u64,
+    /// The size of the file they are in.
+    pub pending_bytes: u64,
+    /// How long the oldest of them has waited.
+    pub pending_oldest_ms: Option<u64>,
     /// The members are changing: until that is done, a node may still count that is to go.
     pub changing: bool,
     /// The members as this node sees them.

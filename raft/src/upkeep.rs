@@ -37,9 +37,17 @@ pub(crate) async fn found(node: &Arc<Node>) -> Result<(), Error> {
 
 /// A command of the cluster itself, stamped now.
 fn command(operation: Operation) -> Command {
+    Command {
+        time: now(),
+        actor: Actor { account: "".into(), role: Role::Admin, address: "".into() },
+        operation,
+    }
+}
+
+/// This node's clock, for commands of the cluster itself.
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time = Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-    Command { time, actor: Actor { account: "".into(), role: Role::Admin, address: "".into() }, operation }
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Runs until the node stops.

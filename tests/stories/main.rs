@@ -22,6 +22,7 @@ mod members;
 mod minority;
 mod operations;
 mod partition;
+mod pending;
 mod protected;
 mod public_dns;
 mod replication;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use raft::Freshness;
 use raft::blocklist::{Action, Class, Deed, Observable, Subject};
 use serde::Serialize;
 
@@ -74,7 +75,8 @@ pub(crate) async fn audit(
     }
     let account = parameters.get("account");
     let action = parameters.get("action").map(action).transpose()?;
-    let picture = app.cluster.read(&freshness(&parameters)?).await?;
+    let fresh = Freshness { exclude_pending: true, ..freshness(&parameters)? };
+    let picture = app.cluster.read(&fresh).await?;
     let wanted = |deed: &Deed| {
         account.is_none_or(|account| *deed.account == *account)
             && action.is_none_or(|action| deed.action == action)

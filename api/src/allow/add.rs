@@ -33,7 +33,10 @@ pub(crate) async fn add(
             super::done(&writing, written, "allow list successfully saved")
         }
         Asked::Many(items) => {
-            bulk::run(writing, items.into_iter(), operation, |allow: &NewAllow| allow.value.to_string()).await
+            bulk::run(bulk::Way::Changes, writing, items.into_iter(), operation, |allow: &NewAllow| {
+                allow.value.to_string()
+            })
+            .await
         }
     }
 }

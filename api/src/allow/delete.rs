@@ -32,7 +32,10 @@ pub(crate) async fn delete(
             super::done(&writing, written, "allow list entry successfully deleted")
         }
         Asked::Many(items) => {
-            bulk::run(writing, items.into_iter(), operation, |allow: &NewAllow| allow.value.to_string()).await
+            bulk::run(bulk::Way::Changes, writing, items.into_iter(), operation, |allow: &NewAllow| {
+                allow.value.to_string()
+            })
+            .await
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use raft::Submitted;
 use raft::blocklist::{Kind, Line, Operation, Report, Role};
 
 use super::body::{self, Reports};
-use super::bulk::{self, Refused};
+use super::bulk::{self, Refused, Way};
 use super::report::{Defaults, label, labels, one_line};
 use super::{KindOf, first_line, rehearsed};
 use crate::answer;
@@ -16,6 +17,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::parameters::{Parameters, duration};
+use crate::requests;
 use crate::writing::{Sent, Writing};
 
 /// What a report is meant to do.
@@ -98,7 +100,8 @@ async fn report(
                 let refused = |reason| Refused { line: line.number, value, reason };
                 report.map(|report| (line.number, report)).map_err(refused)
             });
-            bulk::run(writing, items, operation, |report: &Report| report.value.to_string()).await
+            bulk::run(Way::Reports, writing, items, operation, |report: &Report| report.value.to_string())
+                .await
         }
     }
 }
@@ -133,7 +136,16 @@ async fn one(
     kind: Kind,
     operation: Operation,
 ) -> Result<Response, ApiError> {
-    let written = writing.run_one(operation).await?;
+    let written = match writing.report(vec![operation]).await?.pop() {
+        Some(Submitted::Written(written)) => written,
+        Some(Submitted::Accepted(id)) => {
+            let message =
+                format!("{} accepted; it joins the list when a majority is back", super::noun(kind));
+            let response = requests::answer(StatusCode::ACCEPTED, &message, id);
+            return Ok(answer::at_index(response, writing.index()));
+        }
+        None => return Err(ApiError::Invalid("there is nothing to do".into())),
+    };
     let line = first_line(written.outcome)?;
     let response = if writing.is_rehearsal() {
         rehearsed(kind, &line)

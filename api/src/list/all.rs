@@ -48,8 +48,10 @@ pub(crate) async fn all(
     let rendering = Rendering::read(kind, &parameters, &headers)?;
     let mut freshness = freshness(&parameters)?;
     freshness.min_index = freshness.min_index.max(rendering.query.min_index());
+    // Pages are taken from any node, so they hold what all nodes have.
+    freshness.exclude_pending |= rendering.query.min_index().is_some();
     let picture = app.cluster.read(&freshness).await?;
-    let index = picture.index;
+    let (index, pending) = (picture.index, picture.pending);
     let content_type = HeaderValue::from_static(rendering.format.content_type());
     let body = body(&app, rendering, picture).await?;
     let mut response = match asked_for(&headers, &body.etag) {
@@ -57,6 +59,7 @@ pub(crate) async fn all(
         false => answer::body(StatusCode::OK, content_type, body.bytes.clone()),
     };
     describe(&mut response, &body, kind, &parameters)?;
+    answer::say_pending(&mut response, pending);
     Ok(app.read_headers(answer::negotiated(response), index))
 }
 
@@ -89,7 +92,11 @@ impl Rendering {
     /// All that decides the bytes: the last change to this kind, and the question.
     fn key(&self, picture: &Picture) -> String {
         let Rendering { query, format, shape } = self;
-        format!("{} {} {shape:?} {query:?}", picture.list.last_changed(query.kind), format.name())
+        let list = match picture.pending {
+            0 => picture.list.last_changed(query.kind).to_string(),
+            pending => format!("{}+{pending}", picture.index),
+        };
+        format!("{list} {} {shape:?} {query:?}", format.name())
     }
 
     fn render(&self, picture: &Picture) -> Body {
@@ -98,7 +105,8 @@ impl Rendering {
         let mut bytes = Vec::new();
         self.format.render(&mut rows.into_iter(), &self.shape, &mut bytes);
         let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&bytes)[..16]));
-        Body { bytes: bytes.into(), etag, count, truncated, next: next.map(|cursor| cursor.encode()) }
+        let next = next.map(|cursor| cursor.not_beyond(picture.index).encode());
+        Body { bytes: bytes.into(), etag, count, truncated, next }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use raft::Submitted;
 use raft::blocklist::{Line, Operation, Outcome, REPORTS_MAX};
 use serde::Serialize;
 
@@ -26,6 +27,12 @@ pub(crate) struct Summary {
     added: usize,
     sighted: usize,
     deleted: usize,
+    /// Reports that wait on this node for a majority.
+    #[serde(skip_serializing_if = "is_zero")]
+    accepted: usize,
+    /// By which to ask for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ids: Vec<String>,
     refused_total: usize,
     refused: Vec<Refused>,
     /// The first line of which it is not known that it was done; only when the request broke off.
@@ -75,13 +82,30 @@ impl Summary {
             0 => format!("{} added, {} sighted", self.added, self.sighted),
             deleted => format!("{deleted} deleted"),
         };
+        let done = match self.accepted {
+            0 => done,
+            accepted => format!("{done}, {accepted} accepted until there is a majority"),
+        };
         let dry_run = if self.dry_run { "dry run: " } else { "" };
         format!("{dry_run}{done}, {} refused", self.refused_total)
     }
 }
 
+/// The parts of a bulk request.
+pub(crate) enum Way {
+    /// Reports, which this node may accept without a majority.
+    Reports,
+    /// Anything else.
+    Changes,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 /// Runs all items through the log, in commands of bounded length.
 pub(crate) async fn run<T: Clone>(
+    way: Way,
     mut writing: Writing<'_>,
     mut items: impl Iterator<Item = Item<T>>,
     operation: impl Fn(Vec<T>) -> Operation,
@@ -97,9 +121,24 @@ pub(crate) async fn run<T: Clone>(
         let chunks = group.chunks(REPORTS_MAX);
         let operations =
             chunks.clone().map(|chunk| operation(chunk.iter().map(|(_, item)| item.clone()).collect()));
-        match writing.run(operations.collect()).await {
-            Ok(written) => {
-                for (chunk, written) in chunks.zip(written) {
+        let submitted = match way {
+            Way::Reports => writing.report(operations.collect()).await,
+            Way::Changes => {
+                let written = writing.run(operations.collect()).await;
+                written.map(|written| written.into_iter().map(Submitted::Written).collect())
+            }
+        };
+        match submitted {
+            Ok(submitted) => {
+                for (chunk, one) in chunks.zip(submitted) {
+                    let written = match one {
+                        Submitted::Written(written) => written,
+                        Submitted::Accepted(id) => {
+                            summary.accepted += chunk.len();
+                            summary.ids.push(id.to_string());
+                            continue;
+                        }
+                    };
                     if let Outcome::Refused(refusal @ raft::blocklist::Refusal::KeyReused(_)) =
                         written.outcome
                     {
@@ -117,7 +156,8 @@ pub(crate) async fn run<T: Clone>(
     }
     summary.refused.sort_by_key(|refused| refused.line);
     summary.message = summary.counts();
-    Ok(writing.answer(answer::at_index(answer::json(StatusCode::OK, &summary), index)))
+    let status = if summary.accepted > 0 { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok(writing.answer(answer::at_index(answer::json(status, &summary), index)))
 }
 
 /// The next items that are put through together; what cannot be is noted.

@@ -33,6 +33,11 @@ impl Cursor {
         (self.rank, &self.value)
     }
 
+    /// The same place; a node needs no more than this index to go on from it.
+    pub(crate) fn not_beyond(self, index: u64) -> Cursor {
+        Cursor { index: self.index.min(index), ..self }
+    }
+
     /// The opaque text.
     pub(crate) fn encode(&self) -> String {
         let Cursor { order, index, rank, value } = self;

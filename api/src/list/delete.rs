@@ -8,7 +8,7 @@ use axum::response::Response;
 use raft::blocklist::{Observable, Operation, Role};
 
 use super::body::{self, Reports};
-use super::bulk::{self, Refused};
+use super::bulk::{self, Refused, Way};
 use super::{KindOf, first_line, rehearsed};
 use crate::answer;
 use crate::app::App;
@@ -52,7 +52,7 @@ pub(crate) async fn delete(
                 let refused = |reason| Refused { line: line.number, value, reason };
                 observable.map(|observable| (line.number, observable)).map_err(refused)
             });
-            bulk::run(writing, items, Operation::Delete, Observable::to_string).await
+            bulk::run(Way::Changes, writing, items, Operation::Delete, Observable::to_string).await
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use raft::Freshness;
 use raft::blocklist::Observable;
 
 use crate::admin::AuditLine;
@@ -16,7 +17,8 @@ use crate::parameters::Parameters;
 pub(super) async fn show(app: &App, value: &Observable, query: Option<&str>) -> Result<Response, ApiError> {
     let parameters = Parameters::parse(query, &[&freshness::WORDS, &["format"]])?;
     only_json(parameters.get("format"))?;
-    let picture = app.cluster.read(&freshness(&parameters)?).await?;
+    let fresh = Freshness { exclude_pending: true, ..freshness(&parameters)? };
+    let picture = app.cluster.read(&fresh).await?;
     let lines: Vec<AuditLine<'_>> =
         picture.list.history(value).map(|(index, deed)| AuditLine::about(index, deed, value)).collect();
     if lines.is_empty() {

@@ -32,6 +32,7 @@ pub(super) async fn show(
     let mut bytes = Vec::with_capacity(256);
     format.render(&mut found, &shape, &mut bytes);
     let content_type = HeaderValue::from_static(format.content_type());
-    let response = answer::negotiated(answer::body(StatusCode::OK, content_type, bytes.into()));
+    let mut response = answer::negotiated(answer::body(StatusCode::OK, content_type, bytes.into()));
+    answer::say_pending(&mut response, picture.pending);
     Ok(app.read_headers(response, picture.index))
 }

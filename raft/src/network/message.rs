@@ -46,6 +46,8 @@ pub(crate) enum Request {
     SnapshotEnd { vote: form::Vote, header: SnapshotHeader },
     /// The digests of the list at some indexes.
     Digests,
+    /// How many reports were accepted here without a majority and are not applied yet.
+    PendingReports,
 }
 
 /// What came of an append.

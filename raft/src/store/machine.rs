@@ -66,6 +66,7 @@ impl StateMachine {
             list: self.list.clone(),
             index,
             digest: self.mark.digest,
+            pending: 0,
         }));
         self.applier.applied.send_replace(index);
     }

@@ -9,6 +9,7 @@ mod identity;
 mod keys;
 mod log;
 mod machine;
+mod pending;
 mod snapshot;
 #[cfg(test)]
 mod suite;
@@ -18,4 +19,5 @@ pub(crate) use disk::{Disk, DiskMark};
 pub(crate) use identity::{next_incarnation, read_identity, write_identity};
 pub(crate) use log::LogStore;
 pub(crate) use machine::{Applier, StateMachine};
+pub(crate) use pending::{Kept, PendingFile, encode as encode_kept};
 pub(crate) use snapshot::{Header as SnapshotHeader, SnapshotFile, Snapshots};

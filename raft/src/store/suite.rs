@@ -1,6 +1,7 @@
 //! openraft's own storage suite, on our log, list and snapshots.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use openraft::StorageError;
@@ -11,8 +12,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::blocklist::Origin;
 use crate::cluster::Picture;
-use crate::outbox::Outbox;
-use crate::store::{Applier, Disk, LogStore, Snapshots, StateMachine};
+use crate::outbox::{Limits, Outbox};
+use crate::store::{Applier, Disk, LogStore, PendingFile, Snapshots, StateMachine};
 use crate::types::TypeConfig;
 
 struct Stores;
@@ -24,11 +25,18 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Stores {
         let snapshots = Snapshots::open(&dir.path().join("snapshots")).unwrap();
         let (failed, _) = oneshot::channel();
         let (disk, mark, list, _) = Disk::open(&dir.path().join("list"), 1 << 20, failed).unwrap();
+        let (file, kept) = PendingFile::open(dir.path()).unwrap();
+        let limits = Limits {
+            bytes_max: 1 << 20,
+            age_max: Duration::from_secs(60),
+            accept_after: Duration::from_secs(1),
+        };
+        let outbox = Outbox::new(Origin { node: 1, incarnation: 1 }, limits, file, kept);
         let applier = Applier {
             picture: Arc::new(ArcSwap::from_pointee(Picture::default())),
             passed: Default::default(),
             applied: watch::Sender::new(0),
-            outbox: Arc::new(Outbox::new(Origin { node: 1, incarnation: 1 })),
+            outbox: Arc::new(outbox),
         };
         Ok((dir, log, StateMachine::new(list, mark, applier, disk, snapshots)))
     }

@@ -16,6 +16,9 @@ pub(crate) async fn settings(dir: &Path) -> (Settings, TcpListener) {
         write_timeout: Duration::from_secs(10),
         snapshot_after_entries: 1000,
         log_keep_entries: 100,
+        accept_after: Duration::from_secs(2),
+        pending_bytes_max: 1 << 20,
+        pending_age_max: Duration::from_secs(3600),
         sled_cache_bytes: 1 << 20,
     };
     (settings, listener)

@@ -20,6 +20,11 @@ impl Rehearsal {
         Rehearsal { list: list.clone(), index, sequence: 0 }
     }
 
+    /// The list as it would be.
+    pub fn list(&self) -> &List {
+        &self.list
+    }
+
     /// What would come of these commands, after those tried before.
     pub fn run(&mut self, commands: Vec<Command>) -> Vec<Outcome> {
         self.index += 1;
