@@ -82,7 +82,7 @@ impl Outbox {
         silent && state.kept.is_some_and(|kept| kept > state.applied)
     }
 
-    fn accept_soon(&self, tickets: &[u64]) {
+    pub(super) fn accept_soon(&self, tickets: &[u64]) {
         let mut state = self.state.lock();
         let state = &mut *state;
         for item in state.numbered.iter_mut().chain(&mut state.waiting) {
@@ -102,7 +102,7 @@ impl Outbox {
 
     /// Brings what is to be kept to the disk, with all numbered commands before it, and answers those that are to
     /// be accepted. Whoever comes second finds it done.
-    async fn keep(&self) -> Result<(), Error> {
+    pub(super) async fn keep(&self) -> Result<(), Error> {
         let _keeping = self.keeping.lock().await;
         let Some(group) = self.number()? else {
             self.accept();

@@ -243,4 +243,6 @@ fn unknown(id: Option<RequestId>, message: &str) -> Error {
 }
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;

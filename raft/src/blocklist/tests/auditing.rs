@@ -65,13 +65,12 @@ fn what_sensors_do_all_day_does_not_push_out_decisions() {
     let mut desk = Desk::default();
     let root = || actor("root", Role::Admin);
     desk.run(1, root(), Operation::AllowAdd(vec![NewAllow { value: ip("9.9.9.9"), comment: "".into() }]));
-    let mut second = 2;
     let per_command = 512;
-    for first in (0..AUDIT_REPORTS_MAX as u32 + 4 * per_command).step_by(per_command as usize) {
+    let firsts = (0..AUDIT_REPORTS_MAX as u32 + 4 * per_command).step_by(per_command as usize);
+    for (second, first) in (2..).zip(firsts) {
         let address = |number: u32| std::net::Ipv4Addr::from(0x2D00_0000 + number).to_string();
         let values = (first..first + per_command).map(|number| report(&address(number)));
         desk.run(second, root(), Operation::Add(values.collect()));
-        second += 1;
     }
     let subjects: usize = desk
         .list
