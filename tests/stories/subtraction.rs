@@ -17,7 +17,7 @@ const ALLOWED: usize = 300;
 const SEED: &str = "STOCKADE_SEED";
 
 /// Addresses of one network as first and last.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Net {
     first: u32,
     length: u32,
@@ -140,6 +140,14 @@ fn an_export_covers_what_is_listed_without_what_is_allowed() {
     let differences = iprange(&["--print-ranges"], [&exported, &left_file], "--diff");
     assert_eq!(differences.trim(), "", "between the export and {}", left_file.display());
     assert!(!left.trim().is_empty() && left != fs::read_to_string(&whole).unwrap(), "something was cut");
+
+    // Merged without loss, as somebody else merges it.
+    let merged = client.get("/ip/all?format=txt&aggregate=1").expect(200).text().to_owned();
+    let theirs: BTreeSet<Net> = left.lines().map(Net::parse).collect();
+    assert_eq!(merged.lines().map(Net::parse).collect::<BTreeSet<_>>(), theirs);
+    assert!(merged.lines().count() < export.lines().count(), "something was merged");
+    client.get("/ip/all?aggregate=1").expect(400).message();
+    client.get("/domain/all?format=txt&aggregate=1").expect(400).message();
 
     // No line touches an allowed address, none stands twice, and the allow list is what was sent.
     let exported: Vec<Net> = export.lines().map(Net::parse).collect();

@@ -55,6 +55,16 @@ impl Asked {
 }
 
 impl Done {
+    /// The same with its message.
+    fn told(mut self) -> Done {
+        let (removed, withdrawn) = (self.removed, self.withdrawn);
+        let would = if self.dry_run { "would be " } else { "" };
+        self.message = format!(
+            "{removed} entries {would}removed; {withdrawn} more that others report too {would}kept with their reports"
+        );
+        self
+    }
+
     /// Counts one step; where the next one goes on.
     fn count(&mut self, outcome: Outcome) -> Result<Option<Observable>, ApiError> {
         match outcome {
@@ -81,32 +91,44 @@ pub(crate) async fn undo(
         ApiError::BadRequest(format!("the body is not {form}: {error}"))
     };
     let asked: Asked = serde_json::from_slice(&body).map_err(invalid)?;
-    let whose = asked.whose()?;
-    let picture = app.cluster.picture();
-    let mut index = picture.index;
-    let mut rehearsal = Rehearsal::new(&picture.list, index);
-    drop(picture);
-    let mut done = Done { dry_run: asked.dry_run, ..Done::default() };
-    let mut after = None;
+    let first = Undo { whose: asked.whose()?, since: asked.since, after: None };
+    let (done, index) = match asked.dry_run {
+        true => rehearse(&app, operator, first).await?,
+        false => run(&app, &operator, first).await?,
+    };
+    Ok(answer::at_index(answer::json(StatusCode::OK, &done.told()), index))
+}
+
+async fn run(app: &App, operator: &Operator, mut undo: Undo) -> Result<(Done, u64), ApiError> {
+    let mut done = Done::default();
     loop {
-        let undo = Undo { whose: whose.clone(), since: asked.since, after };
-        let command = operator.command(Operation::Undo(undo));
-        let outcome = if asked.dry_run {
-            rehearsal.run(vec![command]).pop().unwrap_or(Outcome::Done)
-        } else {
-            let written = app.cluster.propose(command).await?;
-            index = written.index;
-            written.outcome
-        };
-        after = done.count(outcome)?;
-        if after.is_none() {
-            break;
+        let written = app.cluster.propose(operator.command(Operation::Undo(undo.clone()))).await?;
+        undo.after = done.count(written.outcome)?;
+        if undo.after.is_none() {
+            return Ok((done, written.index));
         }
     }
-    let (would, removed, withdrawn) =
-        (if done.dry_run { "would be " } else { "" }, done.removed, done.withdrawn);
-    done.message = format!(
-        "{removed} entries {would}removed; {withdrawn} more that others report too {would}kept with their reports"
-    );
-    Ok(answer::at_index(answer::json(StatusCode::OK, &done), index))
+}
+
+/// The same on a copy of the list, on a thread that may take its time.
+async fn rehearse(app: &App, operator: Operator, mut undo: Undo) -> Result<(Done, u64), ApiError> {
+    let picture = app.cluster.picture();
+    let index = picture.index;
+    let tried = tokio::task::spawn_blocking(move || {
+        let mut rehearsal = Rehearsal::new(&picture.list, picture.index);
+        let mut done = Done { dry_run: true, ..Done::default() };
+        loop {
+            let command = operator.command(Operation::Undo(undo.clone()));
+            undo.after = match rehearsal.run(vec![command]).pop() {
+                Some(outcome) => done.count(outcome)?,
+                None => None,
+            };
+            if undo.after.is_none() {
+                return Ok(done);
+            }
+        }
+    });
+    let done: Result<Done, ApiError> =
+        tried.await.map_err(|_| raft::Error::Stopped("the rehearsal was not finished".into()))?;
+    Ok((done?, index))
 }

@@ -86,6 +86,12 @@ impl Rendering {
         let format = format::choose(parameters.get("format"), headers)?;
         let query = Query::read(kind, parameters, app::now())?;
         let fields = Field::parse_list(parameters.get("fields"))?;
+        let values_only = fields == [Field::Value] || (fields.is_empty() && format.name() == "txt");
+        if query.aggregate && !values_only {
+            let sentence =
+                "aggregate=1 merges entries, of which only the value is left: ask for fields=value";
+            return Err(ApiError::BadRequest(sentence.into()));
+        }
         Ok(Rendering { query, format, shape: Shape { fields, header: parameters.switch("header")? } })
     }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use raft::blocklist::List;
+use raft::blocklist::{List, Network, Observable};
 
 use super::cursor::Cursor;
 use super::query::Query;
@@ -27,6 +27,10 @@ impl Query {
             .map(|exported| Row { value: exported.value, entry: exported.entry })
             .filter(|row| self.after.as_ref().is_none_or(|after| self.follows(row, after)));
         let limit = self.limit.unwrap_or(usize::MAX);
+        if self.aggregate {
+            let (rows, truncated) = take(aggregated(matching).into_iter(), limit);
+            return Page { rows, truncated, next: None };
+        }
         let (rows, truncated) = if self.order.is_export_order() {
             take(matching, limit)
         } else {
@@ -48,6 +52,21 @@ impl Query {
     fn follows(&self, row: &Row<'_>, after: &Cursor) -> bool {
         self.order.compare(self.order.place(row), after.place()) == Ordering::Greater
     }
+}
+
+/// The same addresses in the fewest rows; the entry of a row says nothing but that there is one.
+fn aggregated<'l>(matching: impl Iterator<Item = Row<'l>>) -> Vec<Row<'l>> {
+    let mut entry = None;
+    let networks = matching.filter_map(|row| {
+        entry = Some(row.entry);
+        match row.value {
+            Observable::Ip(network) => Some(network),
+            _ => None,
+        }
+    });
+    let merged = Network::aggregate(networks);
+    let row = |network| Some(Row { value: Observable::Ip(network), entry: entry? });
+    merged.into_iter().filter_map(row).collect()
 }
 
 /// The first rows, and how many more there are.

@@ -18,17 +18,24 @@ pub(crate) struct Query {
     pub(crate) limit: Option<usize>,
     /// Only what comes after this.
     pub(crate) after: Option<Cursor>,
+    /// The fewest networks that hold the same addresses, in place of the entries.
+    pub(crate) aggregate: bool,
 }
 
 impl Query {
     /// The parameters that are read here, besides those of the filter.
-    pub(crate) const WORDS: [&str; 3] = ["sort", "limit", "cursor"];
+    pub(crate) const WORDS: [&str; 4] = ["sort", "limit", "cursor", "aggregate"];
 
     pub(crate) fn read(kind: Kind, parameters: &Parameters, now: Timestamp) -> Result<Query, ApiError> {
         let order = Order::read(parameters.get("sort"))?;
         let limit = parameters.number("limit")?.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let after = parameters.get("cursor").map(|text| Cursor::read(text, kind, order)).transpose()?;
-        Ok(Query { kind, filter: Filter::read(parameters, now)?, order, limit, after })
+        let aggregate = parameters.switch("aggregate")?.unwrap_or(false);
+        if aggregate && (kind != Kind::Ip || !order.is_export_order() || after.is_some()) {
+            let sentence = "aggregate=1 is for addresses, in the order of their values and without a cursor";
+            return Err(ApiError::BadRequest(sentence.into()));
+        }
+        Ok(Query { kind, filter: Filter::read(parameters, now)?, order, limit, after, aggregate })
     }
 
     /// The log index that the list must reflect for the answer to be right.

@@ -27,6 +27,14 @@ impl Network {
         self.0
     }
 
+    /// The fewest networks that hold exactly the same addresses, in export order.
+    pub fn aggregate(networks: impl Iterator<Item = Network>) -> Vec<Network> {
+        let nets: Vec<IpNet> = networks.map(Network::net).collect();
+        let mut merged: Vec<Network> = IpNet::aggregate(&nets).into_iter().map(Network).collect();
+        merged.sort_unstable();
+        merged
+    }
+
     /// Whether this is one address.
     pub fn is_host(self) -> bool {
         self.0.prefix_len() == self.0.max_prefix_len()
