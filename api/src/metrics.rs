@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use parking_lot::Mutex;
 use raft::blocklist::Kind;
+use raft::{Member, MemberRole};
 
 use crate::answer;
 use crate::app::App;
@@ -81,6 +82,17 @@ fn node(app: &App, text: &mut String) {
     gauge(text, "leader_id", "The leader, 0 when none is known.", status.leader.unwrap_or(0) as f64);
     gauge(text, "term", "The Raft term.", status.term as f64);
     gauge(text, "members", "Members of the cluster.", status.members.len() as f64);
+    if status.state == "leader" {
+        let unreachable =
+            |member: &&Member| member.role == MemberRole::Voter && member.healthy == Some(false);
+        let count = status.members.iter().filter(unreachable).count();
+        gauge(
+            text,
+            "unreachable_voters",
+            "Voters not heard of lately; known to the leader only.",
+            count as f64,
+        );
+    }
     gauge(text, "last_log_index", "The last index in the log.", status.last_log_index as f64);
     gauge(text, "committed_index", "The last index known to be committed.", status.committed_index as f64);
     gauge(text, "applied_index", "The last index applied to the list.", status.applied_index as f64);

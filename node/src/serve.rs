@@ -17,8 +17,8 @@ use crate::formation::{self, Formed};
 use crate::settings::Settings;
 use crate::{data, telemetry};
 
-/// Requests under way have this long to end once the node is told to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests under way have this long to end once the node is told to stop, and as long again once it has.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs a node until it is told to stop, or cannot go on.
 pub(crate) fn serve(settings: Settings) -> Result<ExitCode, String> {
@@ -124,8 +124,10 @@ async fn serve_api(
         }
     }
     tracing::info!("stopping: no new requests; handing over and draining");
-    let (stopped, drained) = tokio::join!(cluster.shutdown(), tokio::time::timeout(DRAIN_TIMEOUT, serving));
-    if drained.is_err() {
+    // A request that was taken is carried out, if there is a majority for it: only then the node is stopped.
+    let ((), drained) = tokio::join!(cluster.retire(), tokio::time::timeout(DRAIN_TIMEOUT, &mut serving));
+    let stopped = cluster.shutdown().await;
+    if drained.is_err() && tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("some requests did not end in time");
     }
     stopped.map_err(|error| error.to_string())?;

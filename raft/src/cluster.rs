@@ -14,6 +14,7 @@ use crate::node::Node;
 use crate::request::{RequestId, RequestState};
 use crate::status::{Member, Status};
 use crate::store::{self, StateDigest};
+use crate::version;
 
 /// How a node is reached. Stored in the membership.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,6 +157,7 @@ impl Cluster {
 
     /// Puts several commands through the log, in order and together (one Raft entry where they fit).
     pub async fn propose_all(&self, commands: Vec<Command>) -> Result<Vec<Written>, Error> {
+        version::gate(&commands, self.node.picture().list.version())?;
         self.node.submit(commands).await
     }
 
@@ -259,6 +261,11 @@ impl Cluster {
     /// Resolves when the node cannot go on; the process must end with this error.
     pub async fn stopped(&self) -> Error {
         self.node.stopped().await
+    }
+
+    /// Begins to stop: hands leadership over, while requests that are under way are still carried out.
+    pub async fn retire(&self) {
+        self.node.retire().await
     }
 
     /// Hands leadership over, drains the outbox, brings sled up and stops. Idempotent.

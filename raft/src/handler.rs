@@ -30,7 +30,7 @@ impl PeerHandler {
 }
 
 impl Handler for PeerHandler {
-    fn handle(self: Arc<Self>, _from: u64, request: Request) -> Pin<Box<dyn Future<Output = Reply> + Send>> {
+    fn handle(self: Arc<Self>, from: u64, request: Request) -> Pin<Box<dyn Future<Output = Reply> + Send>> {
         Box::pin(async move {
             let Some(node) = self.node.upgrade() else { return gone() };
             match request {
@@ -43,8 +43,8 @@ impl Handler for PeerHandler {
                 Request::PreVote { vote, last, transfer } => {
                     voted(node.raft.pre_vote(vote_request(vote, last, transfer)).await)
                 }
-                Request::TakeOver { from, to, last } => {
-                    let request = TransferLeaderRequest::new(from.into(), to, last.map(Into::into));
+                Request::TakeOver { from: vote, to, last } => {
+                    let request = TransferLeaderRequest::new(vote.into(), to, last.map(Into::into));
                     match node.raft.handle_transfer_leader(request).await {
                         Ok(result) => Reply::TakeOver(result.map_err(|error| error.to_string())),
                         Err(error) => stopped(&error),
@@ -52,6 +52,7 @@ impl Handler for PeerHandler {
                 }
                 Request::PendingReports => Reply::Index(node.outbox().depth().commands),
                 Request::Digests => Reply::Digests(node.digests().into_iter().collect()),
+                Request::Standing { address } => node.standing_of(from, &address),
                 other => node.lead(other).await,
             }
         })

@@ -7,29 +7,33 @@ use std::time::{Duration, Instant};
 use openraft::ChangeMembers;
 use openraft::async_runtime::watch::WatchReceiver;
 use openraft::errors::{ChangeMembershipError, ClientWriteError, RaftError};
+use tokio::sync::MutexGuard;
 
 use crate::cluster::Address;
 use crate::error::Error;
 use crate::handler::begin_batch;
+use crate::health::{Leading, is_caught_up, replacement};
 use crate::network::{Denied, PeerClient, Reply, Request, call_timeout};
 use crate::node::{ELECTION_MS, Node};
-use crate::status::{Member, MemberRole, members};
-use crate::types::{EncodedBatch, TypeConfig};
+use crate::status::{HEALTHY_MS, Member, MemberRole, members};
+use crate::types::{EncodedBatch, Metrics, TypeConfig};
 
 /// Between two tries, while there is no leader or the membership is changing.
 const PAUSE: Duration = Duration::from_millis(50);
-/// A learner this many entries behind is not made a voter.
-const PROMOTE_LAG_MAX: u64 = 1000;
 /// A member that is about to leave is asked for no longer than this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
-/// A member that was heard of within this is healthy.
-const HEALTHY_MS: u64 = 2 * ELECTION_MS.end;
 
 type Done = Result<(), Denied>;
 
-/// The line to the present leader, kept between questions.
+/// What a node keeps for leading and for being led.
 #[derive(Default)]
-pub(crate) struct LeaderLine(tokio::sync::Mutex<Option<(u64, PeerClient)>>);
+pub(crate) struct Leadership {
+    /// The line to the present leader, kept between questions.
+    line: tokio::sync::Mutex<Option<(u64, PeerClient)>>,
+    /// One change of the members at a time: each is decided on what the one before has left.
+    changing: tokio::sync::Mutex<()>,
+    leading: Leading,
+}
 
 impl Node {
     /// A new line to a member; `None` when it is none.
@@ -41,6 +45,7 @@ impl Node {
     /// Asks whoever leads, for as long as a write may wait: through elections and membership changes.
     pub(crate) async fn ask_leader(&self, request: Request) -> Result<Reply, Error> {
         let deadline = Instant::now() + self.settings.write_timeout;
+        let mut unanswered = false;
         loop {
             let reply = match self.metrics().current_leader {
                 Some(leader) if leader == self.id() => self.lead(request.clone()).await,
@@ -51,8 +56,17 @@ impl Node {
             };
             let message = match reply {
                 Reply::Denied(Denied::Refused(reason)) => return Err(Error::Refused(reason)),
+                // Removed by an earlier try, the answer of which was lost.
+                Reply::Denied(Denied::NotFound(_))
+                    if unanswered && matches!(request, Request::RemoveMember { .. }) =>
+                {
+                    return Ok(Reply::Done);
+                }
                 Reply::Denied(Denied::NotFound(reason)) => return Err(Error::NotFound(reason)),
-                Reply::Denied(Denied::Unavailable(reason) | Denied::Stopped(reason)) => reason,
+                Reply::Denied(Denied::Unavailable(reason) | Denied::Stopped(reason)) => {
+                    unanswered = true;
+                    reason
+                }
                 Reply::Denied(Denied::NotLeader(_)) => "the leader is changing".into(),
                 done => return Ok(done),
             };
@@ -65,7 +79,7 @@ impl Node {
 
     async fn ask(&self, leader: u64, request: Request) -> io::Result<Reply> {
         let waiting = {
-            let mut line = self.leader_line.0.lock().await;
+            let mut line = self.leadership.line.lock().await;
             if line.as_ref().is_none_or(|(id, _)| *id != leader) {
                 let client = self.client_of(leader).ok_or_else(|| io::Error::other("not a member"))?;
                 *line = Some((leader, client));
@@ -77,7 +91,7 @@ impl Node {
         };
         let reply = call_timeout(waiting, self.settings.write_timeout).await;
         if reply.is_err() {
-            *self.leader_line.0.lock().await = None;
+            *self.leadership.line.lock().await = None;
         }
         reply
     }
@@ -109,34 +123,65 @@ impl Node {
         }
     }
 
+    /// The members as this node knows them.
+    pub(crate) fn members(&self, metrics: &Metrics) -> Vec<Member> {
+        members(metrics, self.leadership.leading.leading_for(metrics))
+    }
+
+    /// Waits for the change of members before this one.
+    async fn one_change(&self) -> Result<MutexGuard<'_, ()>, Denied> {
+        let busy = |_| Denied::Unavailable("another change of the members is under way".into());
+        tokio::time::timeout(self.settings.write_timeout, self.leadership.changing.lock()).await.map_err(busy)
+    }
+
     /// The members, if this node leads.
     fn leading(&self) -> Result<Vec<Member>, Denied> {
         let metrics = self.metrics();
         match metrics.current_leader == Some(metrics.id) && self.raft.is_leader() {
-            true => Ok(members(&metrics)),
+            true => Ok(self.members(&metrics)),
             false => Err(Denied::NotLeader(metrics.current_leader)),
         }
     }
 
     async fn put_member(&self, id: u64, address: Address) -> Done {
+        let _turn = self.one_change().await?;
         let members = self.leading()?;
         match members.iter().find(|member| member.id == id) {
             Some(member) if member.address == address => Ok(()),
-            Some(_) => self.change(ChangeMembers::SetNodes(BTreeMap::from([(id, address)])), true).await,
+            Some(_) => {
+                self.check_place(id, &address).await?;
+                self.change(ChangeMembers::SetNodes(BTreeMap::from([(id, address)])), true).await
+            }
             None => self.change(ChangeMembers::AddNodes(BTreeMap::from([(id, address)])), true).await,
+        }
+    }
+
+    /// A member has moved only when it is found at its new address: a wrong one would cut it off.
+    async fn check_place(&self, id: u64, address: &Address) -> Done {
+        let known = self.metrics().membership_config.get_node(&id).map(|known| known.peers.clone());
+        if id == self.id() || known.as_ref() == Some(&address.peers) {
+            return Ok(());
+        }
+        match self.ask_standing(id, address).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(Denied::Refused(format!("node {id} is not at {}: {error}", address.peers)))
+            }
+            Err(error) => Err(Denied::Unavailable(format!("node {id} at {}: {error}", address.peers))),
         }
     }
 
     /// Makes a learner a voter. A voter whose peers' address it has taken over lost its disk and came back
     /// as this one: it leaves in the same step.
     async fn promote(&self, id: u64) -> Done {
+        let _turn = self.one_change().await?;
         let members = self.leading()?;
         let member = find(&members, id)?;
         if member.role == MemberRole::Voter {
             return Ok(());
         }
         let end = self.metrics().last_log_index.unwrap_or(0);
-        if member.matched.unwrap_or(0) + PROMOTE_LAG_MAX < end {
+        if !is_caught_up(member, end) {
             return Err(Denied::Refused(format!("node {id} has not caught up yet")));
         }
         let replaced = |other: &&Member| other.id != id && other.address.peers == member.address.peers;
@@ -155,6 +200,7 @@ impl Node {
     }
 
     async fn remove(&self, id: u64) -> Done {
+        let _turn = self.one_change().await?;
         let members = self.leading()?;
         let member = find(&members, id)?;
         if member.role == MemberRole::Learner {
@@ -203,6 +249,33 @@ impl Node {
         }
     }
 
+    /// Puts a caught-up learner in the place of a voter that has been silent for as long as an admin has decided.
+    pub(crate) async fn replace_dead(&self, after: Duration) -> Done {
+        let end = self.metrics().last_log_index.unwrap_or(0);
+        if replacement(&self.leading()?, after, end).is_none() {
+            return Ok(());
+        }
+        let _turn = self.one_change().await?;
+        let members = self.leading()?;
+        let Some((dead, spare)) = replacement(&members, after, end) else { return Ok(()) };
+        let mut left: BTreeSet<u64> = voters(&members).map(|voter| voter.id).collect();
+        left.remove(&dead);
+        left.insert(spare);
+        let healthy = self.answering(&left).await?;
+        if healthy < left.len() / 2 + 1 {
+            return Err(Denied::Refused(format!(
+                "node {spare} cannot take the place of node {dead}: of the voters {left:?} only {healthy} answer"
+            )));
+        }
+        tracing::warn!(
+            dead,
+            spare,
+            ?after,
+            "a voter has been silent for too long; a learner takes its place"
+        );
+        self.change(ChangeMembers::ReplaceAllVoters(left), false).await
+    }
+
     /// How many of these voters answer a heartbeat sent from now on; waits for a majority of them, but not long.
     async fn answering(&self, voters: &BTreeSet<u64>) -> Result<usize, Denied> {
         let since = Instant::now();
@@ -210,6 +283,7 @@ impl Node {
             let heard = |member: &&Member| {
                 let ms = member.last_heard_ms.unwrap_or(u64::MAX);
                 voters.contains(&member.id)
+                    && is_healthy(member)
                     && (member.id == self.id() || u128::from(ms) < since.elapsed().as_millis())
             };
             let answering = self.leading()?.iter().filter(heard).count();
@@ -283,5 +357,5 @@ fn voters(members: &[Member]) -> impl Iterator<Item = &Member> {
 }
 
 fn is_healthy(member: &Member) -> bool {
-    member.last_heard_ms.is_some_and(|ms| ms < HEALTHY_MS)
+    member.healthy == Some(true)
 }

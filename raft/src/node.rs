@@ -16,14 +16,14 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::blocklist::Command;
 use crate::cluster::{Freshness, Identity, Picture, Settings, Submitted, Written};
 use crate::error::Error;
-use crate::network::{PeerServer, Peers, Reply, Request};
+use crate::network::{PeerServer, Peers, Places, Reply, Request};
 use crate::outbox::Outbox;
 use crate::pending::Overlay;
 use crate::recovery::{broken, open_list, open_log, open_outbox};
-use crate::status::{Status, members, millis};
+use crate::status::{Status, millis};
 use crate::store::{Applier, Disk, Snapshots, StateDigest, StateMachine};
 use crate::types::{Metrics, Raft};
-use crate::{divergence, forwarder, handler, leader, upkeep};
+use crate::{divergence, forwarder, handler, leader, standing, upkeep, version};
 
 /// Between two heartbeats of the leader.
 pub(crate) const HEARTBEAT_MS: u64 = 100;
@@ -46,7 +46,7 @@ pub(crate) struct Node {
     pub(crate) applier: Applier,
     pub(crate) snapshots: Snapshots,
     pub(crate) peers: Peers,
-    pub(crate) leader_line: leader::LeaderLine,
+    pub(crate) leadership: leader::Leadership,
     disk: Disk,
     heard: Mutex<Option<Instant>>,
     overlay: Overlay,
@@ -69,6 +69,7 @@ impl Node {
         let snapshots = Snapshots::open(&data.join("snapshots")).map_err(broken("the snapshots"))?;
         let (failed, disk_failed) = oneshot::channel();
         let (disk, mark, list) = open_list(&settings, &log, &snapshots, failed)?;
+        version::check(&list).map_err(Error::Stopped)?;
         let outbox = Arc::new(open_outbox(&settings, identity.node_id, &list)?);
         let applier = Applier {
             picture: Arc::new(ArcSwap::from_pointee(Picture::default())),
@@ -81,6 +82,7 @@ impl Node {
             cluster_id: identity.cluster_id,
             node_id: identity.node_id,
             secret: identity.peer_secret,
+            places: Places::default(),
         };
         let config = Arc::new(raft_config(&settings)?);
         let raft = Raft::new(identity.node_id, config, peers.clone(), log, machine)
@@ -95,7 +97,7 @@ impl Node {
             applier,
             snapshots,
             peers,
-            leader_line: leader::LeaderLine::default(),
+            leadership: leader::Leadership::default(),
             disk,
             heard: Mutex::new(None),
             overlay: Overlay::default(),
@@ -112,6 +114,7 @@ impl Node {
             tokio::spawn(forwarder::run(node.clone())),
             tokio::spawn(upkeep::run(node.clone())),
             tokio::spawn(divergence::watch(node.clone())),
+            tokio::spawn(standing::watch(node.clone())),
         ];
         node.tasks.lock().extend(tasks.map(AbortOnDropHandle::new));
         if node.identity.peers.is_empty() {
@@ -295,12 +298,13 @@ impl Node {
             snapshot_index: index(metrics.snapshot),
             purged_index: index(metrics.purged),
             lag_ms: self.lag().map(millis),
+            command_version: picture.list.version(),
             outbox_commands: self.outbox().len() as u64,
             pending_commands: depth.commands,
             pending_bytes: depth.bytes,
             pending_oldest_ms: depth.oldest.map(millis),
             changing: metrics.membership_config.get_joint_config().len() > 1,
-            members: members(&metrics),
+            members: self.members(&metrics),
         }
     }
 
@@ -312,9 +316,11 @@ impl Node {
         }
     }
 
-    pub(crate) async fn shutdown(&self) -> Result<(), Error> {
+    /// The first half of stopping: those who wait for changes are let go, and another node leads. Writes that were
+    /// taken here are still carried out.
+    pub(crate) async fn retire(&self) {
         if self.closing.send_replace(true) {
-            return Ok(());
+            return;
         }
         if self.raft.is_leader() && self.metrics().membership_config.voter_ids().count() > 1 {
             match tokio::time::timeout(DRAIN_TIMEOUT, self.hand_over(None)).await {
@@ -322,11 +328,19 @@ impl Node {
                 _ => tracing::warn!("nobody took over leadership in time"),
             }
         }
+    }
+
+    pub(crate) async fn shutdown(&self) -> Result<(), Error> {
+        self.retire().await;
         let drained = Instant::now() + DRAIN_TIMEOUT;
         while self.outbox().len() > 0 && Instant::now() < drained {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        self.tasks.lock().clear();
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        drop(tasks);
         self.raft.shutdown().await.map_err(|error| Error::Stopped(error.to_string()))?;
         *self.server.lock() = None;
         self.disk.close().await.map_err(broken("the list"))

@@ -10,17 +10,26 @@ use crate::blocklist::{List, Origin};
 use crate::cluster::Settings;
 use crate::error::Error;
 use crate::outbox::{Limits, Outbox};
-use crate::store::{Disk, DiskMark, LogStore, PendingFile, Snapshots, next_incarnation};
+use crate::store::{Disk, DiskMark, LogStore, PendingFile, Snapshots, last_incarnation, next_incarnation};
 
 /// What to tell the operator when a part of the data directory does not work.
 pub(crate) fn broken(what: &'static str) -> impl Fn(io::Error) -> Error {
     move |error| Error::Stopped(format!("{what} in the data directory: {error}"))
 }
 
-/// Opens the log. A node that ran before and has no log any more must not vote: it could vote twice.
+/// Opens the log. A node that ran before and has no log any more must not vote: it could vote twice. Nor must one
+/// whose identity lies in a directory that lacks the rest: it ran somewhere else.
 pub(crate) fn open_log(data: &Path) -> Result<LogStore, Error> {
     let dir = data.join("log");
-    if !dir.exists() && data.join("incarnation").exists() {
+    let Some(incarnation) = last_incarnation(data).map_err(broken("the incarnation"))? else {
+        return Err(Error::Stopped(format!(
+            "{} holds the identity of a node and not the rest of its data, so it may have voted already; remove the \
+             data directory and let the node join again",
+            data.display()
+        )));
+    };
+    let empty = !dir.exists() || dir.read_dir().map_err(broken("the log"))?.next().is_none();
+    if incarnation > 0 && empty {
         return Err(Error::Stopped(format!(
             "the log of this node, {}, is gone, and with it how it voted; remove the data directory and let \
              the node join again",

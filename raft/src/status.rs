@@ -7,7 +7,11 @@ use openraft::{Instant, ServerState};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Address;
+use crate::node::ELECTION_MS;
 use crate::types::Metrics;
+
+/// A member that was heard of within this is healthy.
+pub(crate) const HEALTHY_MS: u64 = 2 * ELECTION_MS.end;
 
 /// What a node plays in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +36,10 @@ pub struct Member {
     pub address: Address,
     /// The last log index known to be on its disk; known to the leader only.
     pub matched: Option<u64>,
-    /// Milliseconds since the leader last heard from it; known to the leader only.
+    /// Milliseconds since the leader last heard from it, at least; known to the leader only.
     pub last_heard_ms: Option<u64>,
+    /// It was heard of lately; known to the leader only, and not in the first moments of one.
+    pub healthy: Option<bool>,
 }
 
 /// The state of one node; times in milliseconds, sizes in bytes. `/admin/status` shows it as it is.
@@ -65,6 +71,8 @@ pub struct Status {
     pub purged_index: u64,
     /// Milliseconds since a leader was last heard of; none when never.
     pub lag_ms: Option<u64>,
+    /// The version of the commands that the cluster runs; raised once every member knows the next one.
+    pub command_version: u32,
     /// Commands in the outbox.
     pub outbox_commands: u64,
     /// Reports that were accepted without a majority and wait on this node's disk.
@@ -84,7 +92,9 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 }
 
 /// The members; how far each is, and when it was heard, is known to the leader only.
-pub(crate) fn members(metrics: &Metrics) -> Vec<Member> {
+///
+/// A member that was never heard of since this node leads counts from then on.
+pub(crate) fn members(metrics: &Metrics, leading_for: Option<Duration>) -> Vec<Member> {
     let membership = &metrics.membership_config;
     let voters: BTreeSet<u64> = membership.voter_ids().collect();
     let own = |id: u64| (id == metrics.id).then_some(());
@@ -97,13 +107,16 @@ pub(crate) fn members(metrics: &Metrics) -> Vec<Member> {
         None => metrics.heartbeat.as_ref()?.get(&id)?.as_ref().map(|instant| instant.elapsed()),
     };
     let leads = metrics.state == ServerState::Leader;
+    let long = leading_for.filter(|leading| millis(*leading) >= HEALTHY_MS);
+    let silence = |id: u64| leads.then(|| heard(id).or(long).map(millis)).flatten();
     let member = |(id, address): (&u64, &Address)| Member {
         id: *id,
         role: if voters.contains(id) { MemberRole::Voter } else { MemberRole::Learner },
         leader: metrics.current_leader == Some(*id),
         address: address.clone(),
         matched: leads.then(|| matched(*id)).flatten(),
-        last_heard_ms: leads.then(|| heard(*id).map(millis)).flatten(),
+        last_heard_ms: silence(*id),
+        healthy: silence(*id).map(|ms| ms < HEALTHY_MS),
     };
     membership.nodes().map(member).collect()
 }

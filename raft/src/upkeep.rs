@@ -15,6 +15,8 @@ use crate::node::Node;
 
 /// Between two looks at the membership, while something is to be done.
 const INTERVAL: Duration = Duration::from_millis(250);
+/// The same, while what is to be done fails again and again.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How far the list may be behind the known commit for this node to ask for its vote.
 const CAUGHT_UP_ENTRIES: u64 = 100;
 
@@ -36,7 +38,7 @@ pub(crate) async fn found(node: &Arc<Node>) -> Result<(), Error> {
 }
 
 /// A command of the cluster itself, stamped now.
-fn command(operation: Operation) -> Command {
+pub(crate) fn command(operation: Operation) -> Command {
     Command {
         time: now(),
         actor: Actor { account: "".into(), role: Role::Admin, address: "".into() },
@@ -52,11 +54,16 @@ pub(crate) fn now() -> Timestamp {
 
 /// Runs until the node stops.
 pub(crate) async fn run(node: Arc<Node>) {
+    let mut pause = INTERVAL;
     loop {
-        if let Err(error) = tend(&node).await {
-            tracing::info!(%error, "not settled in the cluster yet; trying again");
+        match tend(&node).await {
+            Ok(()) => pause = INTERVAL,
+            Err(error) => {
+                tracing::info!(%error, "not settled in the cluster yet; trying again");
+                pause = (2 * pause).min(PAUSE_MAX);
+            }
         }
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -81,7 +88,11 @@ async fn tend(node: &Arc<Node>) -> Result<(), Error> {
     }
     tell_own_addresses(node).await?;
     match node.raft.is_leader() {
-        true => expire(node).await,
+        true => {
+            expire(node).await?;
+            replace_dead(node).await;
+            Ok(())
+        }
         false => Ok(()),
     }
 }
@@ -123,5 +134,13 @@ async fn expire(node: &Arc<Node>) -> Result<(), Error> {
         if !matches!(expired, Some(Outcome::Expired(count)) if count > 0) {
             return Ok(());
         }
+    }
+}
+
+/// Lets a spare learner take the place of a voter that is dead for as long as an admin has decided, if one has.
+async fn replace_dead(node: &Arc<Node>) {
+    let Some(after) = node.picture().list.settings().replace_dead_after_seconds else { return };
+    if let Err(denied) = node.replace_dead(Duration::from_secs(after)).await {
+        tracing::info!(?denied, "a dead voter is not replaced yet");
     }
 }

@@ -144,6 +144,16 @@ impl TestCluster {
         });
     }
 
+    /// Waits until one node sees this many voters and no change of them is under way; while there is load, nothing
+    /// stands still.
+    #[track_caller]
+    pub fn wait_voters_under_load(&self, number: usize, count: usize) {
+        wait_for(&format!("{} sees {count} voters", self.nodes[number].name()), AGREED_WITHIN, || {
+            let status = self.nodes[number].status()?;
+            (status["changing"] == false && voters(&status)?.len() == count).then_some(())
+        });
+    }
+
     /// The voters as one node sees them, when everything in its log is committed and applied.
     fn settled_voters(&self, number: usize) -> Option<Vec<u64>> {
         let status = self.nodes[number].status()?;

@@ -26,6 +26,8 @@ pub struct Load {
 pub struct Ledger {
     /// When each acknowledgement came.
     pub acknowledged_at: Vec<Instant>,
+    /// Requests that no node of those tried took.
+    pub failed: Vec<String>,
     adds: BTreeMap<String, Adds>,
 }
 
@@ -43,13 +45,19 @@ struct Adds {
 impl Load {
     /// Starts `count` writers; each walks over the nodes and adds addresses of its own and shared ones.
     pub fn start(urls: &[String], username: &str, password: &str, count: usize) -> Load {
+        Load::start_trying(1, urls, username, password, count)
+    }
+
+    /// The same with writers that go on to the next node, until they have tried so many, when one does not take a
+    /// write.
+    pub fn start_trying(tries: usize, urls: &[String], username: &str, password: &str, count: usize) -> Load {
         let stop = Arc::new(AtomicBool::new(false));
         let writers = (0..count)
             .map(|writer| {
                 let stop = stop.clone();
                 let clients: Vec<Client> =
                     urls.iter().map(|url| Client::new(url, WRITE_WITHIN).basic(username, password)).collect();
-                thread::spawn(move || write(writer, &clients, &stop))
+                thread::spawn(move || write(writer, tries, &clients, &stop))
             })
             .collect();
         Load { stop, writers }
@@ -67,7 +75,7 @@ impl Load {
     }
 }
 
-fn write(writer: usize, clients: &[Client], stop: &AtomicBool) -> Ledger {
+fn write(writer: usize, tries: usize, clients: &[Client], stop: &AtomicBool) -> Ledger {
     let mut ledger = Ledger::default();
     let mut turn: u64 = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -77,27 +85,38 @@ fn write(writer: usize, clients: &[Client], stop: &AtomicBool) -> Ledger {
         } else {
             format!("45.{}.{}.{}", 100 + writer, number / 256 % 256, number % 256)
         };
-        let client = &clients[(writer + turn as usize) % clients.len()];
-        ledger.add(client, &address);
+        let first = writer + turn as usize;
+        let told = (first..first + tries)
+            .map(|number| ledger.add(&clients[number % clients.len()], &address))
+            .take_while(Result::is_err)
+            .filter_map(Result::err);
+        let told: Vec<String> = told.collect();
+        if told.len() == tries {
+            ledger.failed.push(told.join(", then "));
+        }
         turn += 1;
     }
     ledger
 }
 
 impl Ledger {
-    /// Adds an address through a client and notes the answer.
-    pub fn add(&mut self, client: &Client, address: &str) {
+    /// Adds an address through a client and notes the answer; gives it as an error when the write was not taken.
+    pub fn add(&mut self, client: &Client, address: &str) -> Result<(), String> {
         let sent = client.request("POST", "/ip/add").json(&json!({"ip": address})).try_send();
         let adds = self.adds.entry(address.to_owned()).or_default();
-        match sent.map(|answer| answer.status) {
-            Ok(201) => adds.listed += 1,
-            Ok(200) => adds.sighted += 1,
-            _ => {
+        match sent {
+            Ok(answer) if answer.status == 201 => adds.listed += 1,
+            Ok(answer) if answer.status == 200 => adds.sighted += 1,
+            other => {
                 adds.unknown += 1;
-                return;
+                return Err(match other {
+                    Ok(answer) => format!("{answer:?}"),
+                    Err(error) => error.to_string(),
+                });
             }
         }
         self.acknowledged_at.push(Instant::now());
+        Ok(())
     }
 
     /// How many adds were acknowledged.
@@ -138,6 +157,7 @@ impl Ledger {
 
     fn join(&mut self, other: Ledger) {
         self.acknowledged_at.extend(other.acknowledged_at);
+        self.failed.extend(other.failed);
         for (address, adds) in other.adds {
             let sum = self.adds.entry(address).or_default();
             sum.listed += adds.listed;

@@ -143,6 +143,13 @@ impl Node {
         self.process.is_none()
     }
 
+    /// Exchanges the ports for peers of two nodes that do not run.
+    #[track_caller]
+    pub fn exchange_peers_ports(&mut self, other: &mut Node) {
+        assert!(self.process.is_none() && other.process.is_none(), "a running node keeps its port");
+        std::mem::swap(&mut self.peers, &mut other.peers);
+    }
+
     /// Deletes everything it has stored.
     #[track_caller]
     pub fn wipe(&mut self) {

@@ -32,11 +32,15 @@ fn health_metrics_and_status_are_there_on_every_node() {
         assert_eq!(status["leader"], json!(leader_id), "node {number}: {status}");
         let state = if number == leader { "leader" } else { "follower" };
         assert_eq!(status["state"], state, "node {number}: {status}");
+        assert_eq!(status["command_version"], 1, "node {number}: {status}");
         assert_eq!(status["members"].as_array().map(Vec::len), Some(3), "node {number}: {status}");
 
         // Any node tells what the leader knows.
         let members = cluster.nodes[number].operator().get("/admin/members").expect(200);
-        assert!(members.text().contains("\"matched\""), "{members:?}");
+        for member in members.json().as_array().expect("the members are an array") {
+            assert!(member["matched"].is_u64(), "{member}");
+            assert_ne!(member["healthy"], false, "{member}");
+        }
 
         anonymous.get("/admin/status").expect(401);
     }

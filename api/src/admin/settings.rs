@@ -27,6 +27,7 @@ struct View {
     default_ttl: BTreeMap<&'static str, i64>,
     sensor_entries_max: Option<u64>,
     growth_brake: Option<Brake>,
+    replace_dead_after_seconds: Option<u64>,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
@@ -50,6 +51,8 @@ struct Change {
     sensor_entries_max: Option<Option<u64>>,
     #[serde(deserialize_with = "given")]
     growth_brake: Option<Option<Brake>>,
+    #[serde(deserialize_with = "given")]
+    replace_dead_after_seconds: Option<Option<u64>>,
 }
 
 /// Tells `null` from a member that is not there.
@@ -71,6 +74,7 @@ impl From<&ClusterSettings> for View {
                 share_percent: brake.share_percent,
                 window_seconds: brake.window_seconds,
             }),
+            replace_dead_after_seconds: settings.replace_dead_after_seconds,
         }
     }
 }
@@ -111,6 +115,9 @@ impl Change {
                 share_percent: brake.share_percent,
                 window_seconds: brake.window_seconds,
             });
+        }
+        if let Some(after) = self.replace_dead_after_seconds {
+            settings.replace_dead_after_seconds = after;
         }
         Ok(())
     }

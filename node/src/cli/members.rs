@@ -59,8 +59,8 @@ impl Arguments {
 fn list(client: &Client) -> Result<Ended, String> {
     let members = client.get("/admin/members", As::Operator)?.success()?.json()?;
     output::line(&format!(
-        "{:>4}  {:<8} {:<7} {:>12}  {:<28} peers",
-        "id", "role", "leads", "index", "http"
+        "{:>4}  {:<8} {:<7} {:>12}  {:<16} {:<28} peers",
+        "id", "role", "leads", "index", "health", "http"
     ))?;
     for member in members.as_array().into_iter().flatten() {
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
@@ -68,7 +68,17 @@ fn list(client: &Client) -> Result<Ended, String> {
         let index = member["matched"].as_u64().map_or("-".into(), |index| index.to_string());
         let (id, role) = (member["id"].to_string(), text(&member["role"]));
         let (http, peers) = (text(&member["address"]["http"]), text(&member["address"]["peers"]));
-        output::line(&format!("{id:>4}  {role:<8} {leads:<7} {index:>12}  {http:<28} {peers}"))?;
+        let health = health(member);
+        output::line(&format!("{id:>4}  {role:<8} {leads:<7} {index:>12}  {health:<16} {http:<28} {peers}"))?;
     }
     Ok(Ended::Done)
+}
+
+/// Whether the leader hears from a member, and since when it does not.
+fn health(member: &Value) -> String {
+    match (member["healthy"].as_bool(), member["last_heard_ms"].as_u64()) {
+        (Some(true), _) => "healthy".into(),
+        (Some(false), Some(ms)) => format!("silent for {} s", ms / 1000),
+        _ => "-".into(),
+    }
 }

@@ -18,4 +18,6 @@ pub struct ClusterInfo {
     pub last_node_id: u64,
     /// Ids given out, by join key, so that a join that is tried again gets the same id.
     pub joins: BTreeMap<[u8; 16], u64>,
+    /// The version of the commands that may be in the log: every member supported it when it was raised.
+    pub version: u32,
 }

@@ -14,6 +14,10 @@ use super::observable::Observable;
 use super::settings::ClusterSettings;
 use super::timestamp::Timestamp;
 
+/// The version of the commands that this program knows. An operation that is added belongs to the next one, and
+/// `Operation::version` says so; the cluster takes it once every member knows it.
+pub const VERSION: u32 = 1;
+
 /// The most reports or observables one command carries; a longer bulk request is several commands.
 pub const REPORTS_MAX: usize = 512;
 /// The longest comment kept, in bytes; longer ones are cut at a character boundary by `apply`.
@@ -138,6 +142,9 @@ pub enum Operation {
     },
     /// Takes back what somebody listed (admin), in steps.
     Undo(Undo),
+    /// Lets commands of this version into the log; never lowered. The leader proposes it once every member knows
+    /// them.
+    RaiseVersion(u32),
 }
 
 /// One report: an add of one observable.
@@ -277,6 +284,33 @@ pub enum Refusal {
 }
 
 impl Operation {
+    /// The version of the commands that it belongs to: the cluster's must be as high before it may be proposed.
+    /// The one place to name the version of a new operation.
+    pub fn version(&self) -> u32 {
+        match self {
+            Operation::Once(once) => once.operation.version(),
+            Operation::Add(_)
+            | Operation::Delete(_)
+            | Operation::CreateAccount { .. }
+            | Operation::UpdateAccount { .. }
+            | Operation::DeleteAccount(_)
+            | Operation::PutToken { .. }
+            | Operation::DeleteToken { .. }
+            | Operation::Found { .. }
+            | Operation::AllocateNode { .. }
+            | Operation::PutSettings(_)
+            | Operation::PutNodeAddresses { .. }
+            | Operation::Expire
+            | Operation::Sight(_)
+            | Operation::Patch(_)
+            | Operation::AllowAdd(_)
+            | Operation::AllowDelete(_)
+            | Operation::Import { .. }
+            | Operation::Undo(_)
+            | Operation::RaiseVersion(_) => 1,
+        }
+    }
+
     /// How many observables it is about; at least one.
     pub fn weight(&self) -> usize {
         match self {

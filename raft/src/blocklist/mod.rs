@@ -26,7 +26,7 @@ pub use cluster_info::ClusterInfo;
 pub use command::{
     Actor, Batch, COMMENT_BYTES_MAX, Command, EXPIRED_MAX, Line, NODE_ADDRESSES_MAX, Operation, Origin,
     Outcome, Patch, REPORTS_MAX, Refusal, Report, SOURCE_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX, UNDO_SCAN_MAX,
-    Undo, Whose,
+    Undo, VERSION, Whose,
 };
 pub use entry::Entry;
 pub use kind::Kind;
@@ -34,7 +34,9 @@ pub use list::{Applied, Exported, Feed, Gone, List, Rehearsal};
 pub use network::Network;
 pub use observable::{Malformed, Observable};
 pub use record::{Change, OriginMark, Record, RecordKey};
-pub use settings::{ClusterSettings, GROWTH_FREE_ENTRIES, Growth, GrowthBrake};
+pub use settings::{
+    ClusterSettings, GROWTH_FREE_ENTRIES, Growth, GrowthBrake, REPLACE_DEAD_AFTER_SECONDS_MIN,
+};
 pub use sources::{OTHER_SOURCES, SOURCES_MAX, SourceReport, Sources};
 pub use timestamp::Timestamp;
 

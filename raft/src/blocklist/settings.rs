@@ -27,7 +27,12 @@ pub struct ClusterSettings {
     pub sensor_entries_max: Option<u64>,
     /// How much of the list one account that is no admin may change; `None` is as much as it can.
     pub growth_brake: Option<GrowthBrake>,
+    /// Seconds of silence after which a spare learner takes the place of a dead voter; `None` is never.
+    pub replace_dead_after_seconds: Option<u64>,
 }
+
+/// The least `replace_dead_after_seconds`: an election must not look like a death.
+pub const REPLACE_DEAD_AFTER_SECONDS_MIN: u64 = 5;
 
 /// Entries that an account may always list or remove in one window, so that a small list can grow at all.
 pub const GROWTH_FREE_ENTRIES: u64 = 1000;
@@ -63,6 +68,7 @@ impl Default for ClusterSettings {
             default_ttl: BTreeMap::new(),
             sensor_entries_max: None,
             growth_brake: None,
+            replace_dead_after_seconds: None,
         }
     }
 }

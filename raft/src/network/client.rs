@@ -24,6 +24,7 @@ use crate::cluster::Address;
 use crate::network::connection::Connection;
 use crate::network::frame::Route;
 use crate::network::message::{Appended, Reply, Request};
+use crate::network::places::Places;
 use crate::store::SnapshotFile;
 use crate::types::{LogId, TypeConfig, Vote};
 
@@ -44,13 +45,20 @@ pub(crate) struct Peers {
     pub(crate) cluster_id: [u8; 16],
     pub(crate) node_id: u64,
     pub(crate) secret: [u8; 32],
+    pub(crate) places: Places,
 }
 
 impl Peers {
     /// A client for one peer; it connects when it is first used.
     pub(crate) fn client(&self, target: u64, address: &Address) -> PeerClient {
         let route = Route { cluster_id: self.cluster_id, from: self.node_id, to: target };
-        PeerClient { route, address: address.peers.clone(), secret: self.secret, connection: None }
+        let places = self.places.clone();
+        PeerClient { route, address: address.peers.clone(), secret: self.secret, places, connection: None }
+    }
+
+    /// A client for one peer at this address and nowhere else.
+    pub(crate) fn client_at(&self, target: u64, address: &Address) -> PeerClient {
+        PeerClient { places: Places::default(), ..self.client(target, address) }
     }
 }
 
@@ -67,6 +75,7 @@ pub(crate) struct PeerClient {
     route: Route,
     address: String,
     secret: [u8; 32],
+    places: Places,
     connection: Option<Connection>,
 }
 
@@ -76,8 +85,20 @@ impl PeerClient {
         if let Some(connection) = self.connection.as_mut().filter(|connection| connection.is_open()) {
             return connection.start(request);
         }
-        let connection = Connection::open(&self.address, self.route, &self.secret).await?;
+        let connection = self.connect().await?;
         self.connection.insert(connection).start(request)
+    }
+
+    /// At the address in the membership, or where the peer says that it has moved to.
+    async fn connect(&self) -> io::Result<Connection> {
+        let error = match Connection::open(&self.address, self.route, &self.secret).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        match self.places.other_than(self.route.to, &self.address) {
+            Some(place) => Connection::open(&place, self.route, &self.secret).await.map_err(|_| error),
+            None => Err(error),
+        }
     }
 
     /// One request and its reply. After a failure the next call connects anew.

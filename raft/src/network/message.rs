@@ -48,6 +48,8 @@ pub(crate) enum Request {
     Digests,
     /// How many reports were accepted here without a majority and are not applied yet.
     PendingReports,
+    /// Is the one that asks, and that is there, a member; and which commands are known?
+    Standing { address: Address },
 }
 
 /// What came of an append.
@@ -79,6 +81,14 @@ pub(crate) enum Reply {
     Installed(form::Vote),
     Denied(Denied),
     Digests(Vec<(u64, StateDigest)>),
+    /// Whether the one that asks is in the committed membership, at the index of that; the versions of the
+    /// commands that this node knows and that the cluster runs.
+    Standing {
+        member: bool,
+        index: u64,
+        version: u32,
+        cluster_version: u32,
+    },
 }
 
 /// Why a request was not carried out.

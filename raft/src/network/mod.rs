@@ -6,8 +6,10 @@ mod connection;
 mod frame;
 mod handshake;
 mod message;
+mod places;
 mod server;
 
 pub(crate) use client::{PeerClient, Peers, call_timeout};
 pub(crate) use message::{Appended, Denied, Reply, Request};
+pub(crate) use places::Places;
 pub(crate) use server::{Handler, PeerServer};

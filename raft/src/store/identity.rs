@@ -25,16 +25,23 @@ pub(crate) fn write_identity(data: &Path, identity: &Identity) -> io::Result<()>
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "this node belongs to a cluster already"));
     }
     fs::create_dir_all(data)?;
+    // First: an identity that comes without it was put there by somebody, and may have voted elsewhere.
+    replace(data, INCARNATION, b"0\n")?;
     replace(data, IDENTITY, &codec::encode(Content::Identity, identity)?)
+}
+
+/// The last incarnation of this node's outbox: 0 when it has never started, `None` when that is not known.
+pub(crate) fn last_incarnation(data: &Path) -> io::Result<Option<u64>> {
+    match fs::read_to_string(data.join(INCARNATION)) {
+        Ok(text) => text.trim().parse::<u64>().map(Some).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Takes the next incarnation of this node's outbox: a number that no earlier run has used.
 pub(crate) fn next_incarnation(data: &Path) -> io::Result<u64> {
-    let last = match fs::read_to_string(data.join(INCARNATION)) {
-        Ok(text) => text.trim().parse::<u64>().map_err(io::Error::other)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(error),
-    };
+    let last = last_incarnation(data)?.unwrap_or(0);
     replace(data, INCARNATION, format!("{}\n", last + 1).as_bytes())?;
     Ok(last + 1)
 }

@@ -19,6 +19,7 @@ use crate::store::digest::{Passed, REMEMBERED_EVERY};
 use crate::store::disk::{Disk, DiskMark};
 use crate::store::snapshot::{Header, SnapshotFile, Snapshots};
 use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::version;
 
 /// Log entries applied before a picture of the result is published, when so many are ready.
 const ENTRIES_PER_PICTURE: usize = 64;
@@ -82,8 +83,13 @@ impl StateMachine {
                 self.mark.membership = (&stored).into();
             }
             EntryPayload::Normal(encoded) => {
-                let batch: Batch = codec::decode(Content::Batch, &encoded.0)?;
+                let newer = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+                let unknown = |error: io::Error| {
+                    newer(version::too_old(format_args!("log index {}: {error}", log_id.index)))
+                };
+                let batch: Batch = codec::decode(Content::Batch, &encoded.0).map_err(unknown)?;
                 let applied = self.list.apply(log_id.index, &batch);
+                version::check(&self.list).map_err(newer)?;
                 for change in applied.changes {
                     match change {
                         Change::Put(record) => effects.changes.insert(record.key(), Some(record)),
@@ -183,6 +189,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let snapshots = self.snapshots.clone();
         let kept = header.clone();
         blocking(move || snapshots.keep(&kept, &received)).await?;
+        version::check(&list).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
         self.list = list;
         self.mark = DiskMark {
             last_applied: header.last_log_id,

@@ -16,7 +16,7 @@ mod suite;
 
 pub(crate) use digest::StateDigest;
 pub(crate) use disk::{Disk, DiskMark};
-pub(crate) use identity::{next_incarnation, read_identity, write_identity};
+pub(crate) use identity::{last_incarnation, next_incarnation, read_identity, write_identity};
 pub(crate) use log::LogStore;
 pub(crate) use machine::{Applier, StateMachine};
 pub(crate) use pending::{Kept, PendingFile, encode as encode_kept};

@@ -81,6 +81,31 @@ async fn a_node_without_its_log_does_not_start() {
     let gone = run(dir.path(), &[]).await.unwrap_err().to_string();
     assert!(gone.contains("remove the data directory and let the node join again"), "{gone}");
     fs::create_dir_all(&log).unwrap();
+    let gone = run(dir.path(), &[]).await.unwrap_err().to_string();
+    assert!(gone.contains("remove the data directory and let the node join again"), "{gone}");
+    // A log that holds something, and nothing of this node.
+    fs::write(log.join("note"), "").unwrap();
     let empty = run(dir.path(), &[]).await.unwrap_err().to_string();
     assert!(empty.contains("the log is empty and the list is not"), "{empty}");
+}
+
+#[tokio::test]
+async fn a_part_of_a_data_directory_does_not_start() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["192.0.2.1"]).await.unwrap();
+    for parts in
+        [&["identity"][..], &["identity", "incarnation"], &["identity", "log"], &["identity", "snapshots"]]
+    {
+        let other = tempfile::tempdir().unwrap();
+        for part in parts {
+            let (from, to) = (dir.path().join(part), other.path().join(part));
+            match from.is_dir() {
+                true => copy(&from, &to),
+                false => fs::copy(from, to).map(drop).unwrap(),
+            }
+        }
+        let refused = run(other.path(), &[]).await.unwrap_err().to_string();
+        assert!(refused.contains("data directory and let the node join again"), "{parts:?}: {refused}");
+    }
+    assert_eq!(run(dir.path(), &[]).await.unwrap(), 1);
 }

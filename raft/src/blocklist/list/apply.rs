@@ -101,6 +101,7 @@ impl Applying<'_> {
             Operation::AllowDelete(values) => self.allow_delete(actor, values),
             Operation::Once(once) => self.once(time, actor, once),
             Operation::Undo(undo) => self.undo(actor, undo),
+            Operation::RaiseVersion(version) => self.raise_version(actor, *version),
             Operation::PutSettings(settings) => self.put_settings(actor, settings),
             Operation::PutNodeAddresses { node, addresses } => {
                 self.put_node_addresses(actor, *node, addresses)

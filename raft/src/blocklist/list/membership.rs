@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::apply::Applying;
+use super::apply::{Applying, check_admin};
 use crate::blocklist::audit::Action;
 use crate::blocklist::cluster_info::{ClusterInfo, JOINS_MAX};
 use crate::blocklist::command::{Actor, Outcome, Refusal};
@@ -18,7 +18,8 @@ impl Applying<'_> {
         if self.founded() {
             return Err(Refusal::Conflict("the cluster is founded already".to_owned()));
         }
-        let cluster = ClusterInfo { cluster_id, peer_secret, last_node_id: 1, ..ClusterInfo::default() };
+        let cluster =
+            ClusterInfo { cluster_id, peer_secret, last_node_id: 1, version: 1, ..ClusterInfo::default() };
         self.list.cluster = Arc::new(cluster);
         self.touch(RecordKey::Cluster);
         self.note_name(actor, Action::Founded, "cluster", "");
@@ -45,6 +46,15 @@ impl Applying<'_> {
         self.touch(RecordKey::Cluster);
         self.note_name(actor, Action::NodeAdmitted, &format!("node {id}"), "");
         Ok(Outcome::Node(id))
+    }
+
+    pub(super) fn raise_version(&mut self, actor: &Actor, version: u32) -> Result<Outcome, Refusal> {
+        check_admin(actor, "raise the version of the commands")?;
+        if version > self.list.version() {
+            Arc::make_mut(&mut self.list.cluster).version = version;
+            self.touch(RecordKey::Cluster);
+        }
+        Ok(Outcome::Done)
     }
 
     /// The founder is node 1.

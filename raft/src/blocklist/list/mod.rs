@@ -140,6 +140,11 @@ impl List {
         &self.cluster
     }
 
+    /// The version of the commands that the cluster takes; at least 1.
+    pub fn version(&self) -> u32 {
+        self.cluster.version.max(1)
+    }
+
     /// What an admin decided for the whole cluster.
     pub fn settings(&self) -> &ClusterSettings {
         &self.settings

@@ -14,7 +14,7 @@ use crate::blocklist::kind::Kind;
 use crate::blocklist::network::Network;
 use crate::blocklist::observable::Observable;
 use crate::blocklist::record::RecordKey;
-use crate::blocklist::settings::ClusterSettings;
+use crate::blocklist::settings::{ClusterSettings, REPLACE_DEAD_AFTER_SECONDS_MIN};
 use crate::blocklist::timestamp::Timestamp;
 
 impl Applying<'_> {
@@ -28,6 +28,12 @@ impl Applying<'_> {
             || settings.widest_v6.max(settings.sensor_widest_v6) > 128
         {
             return Err(Refusal::Guarded("a prefix is longer than an address".to_owned()));
+        }
+        if settings.replace_dead_after_seconds.is_some_and(|after| after < REPLACE_DEAD_AFTER_SECONDS_MIN) {
+            return Err(Refusal::Guarded(format!(
+                "replace_dead_after_seconds is at least {REPLACE_DEAD_AFTER_SECONDS_MIN}: an election must not \
+                 look like a death"
+            )));
         }
         if *self.list.settings == *settings {
             return Ok(Outcome::Done);
@@ -109,6 +115,7 @@ fn changes(old: &ClusterSettings, new: &ClusterSettings) -> String {
             default_ttl,
             sensor_entries_max,
             growth_brake,
+            replace_dead_after_seconds,
         } = settings;
         let never = || "none".to_owned();
         [
@@ -127,6 +134,10 @@ fn changes(old: &ClusterSettings, new: &ClusterSettings) -> String {
                 growth_brake.map_or_else(never, |brake| {
                     format!("{}% in {} s", brake.share_percent, brake.window_seconds)
                 }),
+            ),
+            (
+                "replace_dead_after_seconds",
+                replace_dead_after_seconds.map_or_else(never, |after| after.to_string()),
             ),
         ]
     };

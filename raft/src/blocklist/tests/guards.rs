@@ -152,8 +152,11 @@ fn settings_are_an_admins_and_are_stored_when_they_are_not_the_default() {
         desk.run(1, actor("joe", Role::Analyst), Operation::PutSettings(ClusterSettings::default()));
     assert!(matches!(refused, Outcome::Refused(Refusal::Forbidden(_))));
     let long = ClusterSettings { widest_v6: 129, ..ClusterSettings::default() };
-    let refused = desk.run(1, actor("root", Role::Admin), Operation::PutSettings(long));
-    assert!(matches!(refused, Outcome::Refused(Refusal::Guarded(_))));
+    let soon = ClusterSettings { replace_dead_after_seconds: Some(4), ..ClusterSettings::default() };
+    for settings in [long, soon] {
+        let refused = desk.run(1, actor("root", Role::Admin), Operation::PutSettings(settings));
+        assert!(matches!(refused, Outcome::Refused(Refusal::Guarded(_))));
+    }
 
     let stored = |desk: &Desk| desk.list.records().any(|record| matches!(record, Record::Settings(_)));
     put(&mut desk, ClusterSettings { allow_private: true, ..ClusterSettings::default() });

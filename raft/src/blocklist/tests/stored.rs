@@ -24,6 +24,7 @@ fn settings() -> ClusterSettings {
         default_ttl: [(Kind::Domain, 60)].into(),
         sensor_entries_max: Some(7),
         growth_brake: Some(GrowthBrake { share_percent: 10, window_seconds: 3600 }),
+        replace_dead_after_seconds: Some(60),
         ..ClusterSettings::default()
     }
 }
@@ -38,7 +39,7 @@ fn operations_keep_their_bytes() {
         expires: Some(None),
     };
     let allow = NewAllow { value: ip("192.0.2.0/24"), comment: "office".into() };
-    check(&Operation::PutSettings(settings()), "0901102018300101780107010afb201c");
+    check(&Operation::PutSettings(settings()), "0901102018300101780107010afb201c013c");
     check(&Operation::PutNodeAddresses { node: 2, addresses }, "0a020100c0000207");
     check(&Operation::Expire, "0b");
     check(
@@ -65,6 +66,7 @@ fn operations_keep_their_bytes() {
     ] {
         check(&Operation::Undo(Undo { whose, since: 7, after: Some(ip("192.0.2.1")) }), hex);
     }
+    check(&Operation::RaiseVersion(2), "1302");
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn records_keep_their_bytes() {
         time_added: Timestamp(5),
         prevented: 3,
     };
-    check(&Record::Settings(settings()), "0501102018300101780107010afb201c");
+    check(&Record::Settings(settings()), "0501102018300101780107010afb201c013c");
     check(
         &Record::NodeAddresses(2, ["2001:db8::7".parse().unwrap()].into()),
         "0602010120010db8000000000000000000000007",
