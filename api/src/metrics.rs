@@ -109,6 +109,13 @@ fn node(app: &App, text: &mut String) {
     }
     let oldest = status.pending_oldest_ms.unwrap_or(0) as f64 / 1000.0;
     gauge(text, "pending_oldest_seconds", "How long the oldest of them has waited.", oldest);
+    gauge(
+        text,
+        "read_only",
+        "1 while the disk is nearly full and no writes are taken.",
+        f64::from(u8::from(status.read_only)),
+    );
+    gauge(text, "disk_free_bytes", "Bytes free under the data directory.", status.disk_free_bytes as f64);
     gauge(text, "followers", "Requests that wait for changes.", app.followers.count() as f64);
     let lag = app.cluster.lag().map_or(f64::NAN, |lag| lag.as_secs_f64());
     gauge(text, "lag_seconds", "Seconds since a leader was last heard of.", lag);

@@ -57,6 +57,7 @@ async fn run(settings: Settings) -> Result<ExitCode, String> {
         snapshot_after_entries: settings.snapshot_after_entries,
         log_keep_entries: settings.log_keep_entries,
         sled_cache_bytes: settings.sled_cache_bytes,
+        disk_reserve_bytes: settings.disk_reserve_bytes,
     };
     let known = Cluster::identity(&settings.data).map_err(|error| error.to_string())?;
     let starting = async {

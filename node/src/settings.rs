@@ -65,6 +65,9 @@ pub(crate) struct Flags {
     /// Page cache of the list on disk, in MiB [default: 32]
     #[arg(long, env = "STOCKADE_SLED_CACHE_MIB", value_name = "MIB")]
     sled_cache_mib: Option<u64>,
+    /// MiB of the disk to be left free: with less this node only reads; 0 to never look [default: 64]
+    #[arg(long, env = "STOCKADE_DISK_RESERVE_MIB", value_name = "MIB")]
+    disk_reserve_mib: Option<u64>,
     /// Largest request body, in MiB [default: 64]
     #[arg(long, env = "STOCKADE_BODY_MAX_MIB", value_name = "MIB")]
     body_max_mib: Option<usize>,
@@ -94,6 +97,7 @@ pub(crate) struct Settings {
     pub(crate) snapshot_after_entries: u64,
     pub(crate) log_keep_entries: u64,
     pub(crate) sled_cache_bytes: u64,
+    pub(crate) disk_reserve_bytes: u64,
     pub(crate) body_bytes_max: usize,
     pub(crate) threads: usize,
     pub(crate) log: String,
@@ -126,6 +130,7 @@ impl Settings {
             snapshot_after_entries: flags.snapshot_after.or(file.snapshot_after).unwrap_or(100_000),
             log_keep_entries: flags.log_keep.or(file.log_keep).unwrap_or(100_000),
             sled_cache_bytes: flags.sled_cache_mib.or(file.sled_cache_mib).unwrap_or(32) << 20,
+            disk_reserve_bytes: flags.disk_reserve_mib.or(file.disk_reserve_mib).unwrap_or(64) << 20,
             body_bytes_max: flags.body_max_mib.or(file.body_max_mib).unwrap_or(64) << 20,
             threads: flags.threads.or(file.threads).unwrap_or(cores),
             log: flags.log.or(file.log).unwrap_or_else(|| LOG_DEFAULT.into()),
@@ -235,6 +240,7 @@ mod tests {
         assert_eq!(file.write_timeout, Some(defaults.write_timeout.as_secs()));
         assert_eq!(file.snapshot_after, Some(defaults.snapshot_after_entries));
         let named = toml::from_str::<toml::Table>(&uncommented).unwrap().len();
-        assert_eq!(named, 18, "every setting is explained there");
+        assert_eq!(file.disk_reserve_mib, Some(defaults.disk_reserve_bytes >> 20));
+        assert_eq!(named, 19, "every setting is explained there");
     }
 }

@@ -46,6 +46,27 @@ pub struct Settings {
     pub pending_bytes_max: u64,
     /// How long the oldest of them may wait before further ones are refused.
     pub pending_age_max: Duration,
+    /// With fewer bytes free on the disk this node only reads; zero: it never looks.
+    pub disk_reserve_bytes: u64,
+}
+
+#[cfg(test)]
+impl Settings {
+    /// Small limits, and no look at the disk.
+    pub(crate) fn of_a_test(data: &Path, address: Address) -> Settings {
+        Settings {
+            data: data.into(),
+            address,
+            write_timeout: Duration::from_secs(5),
+            snapshot_after_entries: 1000,
+            log_keep_entries: 1000,
+            sled_cache_bytes: 1 << 20,
+            accept_after: Duration::from_secs(2),
+            pending_bytes_max: 1 << 20,
+            pending_age_max: Duration::from_secs(3600),
+            disk_reserve_bytes: 0,
+        }
+    }
 }
 
 /// Who a node is, kept in its data directory; written once, before the node takes part.

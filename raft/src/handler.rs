@@ -1,6 +1,7 @@
 //! What this node does with the requests of its peers.
 
 use std::future::Future;
+use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -33,6 +34,9 @@ impl Handler for PeerHandler {
     fn handle(self: Arc<Self>, from: u64, request: Request) -> Pin<Box<dyn Future<Output = Reply> + Send>> {
         Box::pin(async move {
             let Some(node) = self.node.upgrade() else { return gone() };
+            if no_room_for(&node, &request) {
+                return Reply::Denied(Denied::Unavailable(node.space.message()));
+            }
             match request {
                 Request::Append { vote, previous, entries, committed } => {
                     append(&node, vote, previous, entries, committed).await
@@ -58,8 +62,17 @@ impl Handler for PeerHandler {
         })
     }
 
-    fn snapshot_path(&self) -> PathBuf {
-        self.node.upgrade().map_or_else(PathBuf::new, |node| node.snapshots.partial())
+    fn snapshot_path(&self) -> io::Result<PathBuf> {
+        let node = self.node.upgrade().ok_or(io::ErrorKind::NotConnected)?;
+        Ok(node.snapshots.partial())
+    }
+
+    fn room_for_snapshot(&self, bytes: u64) -> io::Result<()> {
+        let node = self.node.upgrade().ok_or(io::ErrorKind::NotConnected)?;
+        match node.space.has_room(bytes) {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::StorageFull, node.space.message())),
+        }
     }
 
     fn install(
@@ -71,6 +84,11 @@ impl Handler for PeerHandler {
         Box::pin(async move {
             let Some(node) = self.node.upgrade() else { return gone() };
             node.heard_leader();
+            // sled writes all of it once more.
+            let room = snapshot.len().and_then(|bytes| self.room_for_snapshot(2 * bytes));
+            if let Err(error) = room {
+                return Reply::Denied(Denied::Unavailable(error.to_string()));
+            }
             // Checked before the Raft core hears of it: a damaged snapshot is the sender's trouble, not ours.
             let checked = snapshot.clone();
             let readable = tokio::task::spawn_blocking(move || checked.load().map(drop)).await;
@@ -83,6 +101,19 @@ impl Handler for PeerHandler {
                 Err(error) => stopped(&error),
             }
         })
+    }
+}
+
+/// Whether a request would write what there is no room for. Refused entries come again; heartbeats go on.
+fn no_room_for(node: &Node, request: &Request) -> bool {
+    let (space, spent) = (&node.space, node.space.spent());
+    match request {
+        Request::Append { vote, entries, .. } => {
+            // A heartbeat of a new leader is a vote to be kept.
+            (space.read_only() && !entries.is_empty()) || (spent && *vote != (&node.metrics().vote).into())
+        }
+        Request::Vote { .. } | Request::TakeOver { .. } => spent,
+        _ => false,
     }
 }
 

@@ -100,6 +100,9 @@ impl Node {
     pub(crate) async fn lead(&self, request: Request) -> Reply {
         let done = |result: Done| result.map_or_else(Reply::Denied, |()| Reply::Done);
         match request {
+            Request::Propose(_) if self.space.read_only() => {
+                Reply::Denied(Denied::Unavailable(self.space.message()))
+            }
             Request::Propose(batch) => match begin_batch(self, EncodedBatch(batch)).await {
                 Ok(proposed) => done(proposed.applied().await),
                 Err(denied) => Reply::Denied(denied),
@@ -322,6 +325,13 @@ impl Node {
             Ok(Ok(metrics)) => Ok(metrics.current_leader.unwrap_or(target.id)),
             _ => Err(Denied::Unavailable(format!("node {} did not take over in time", target.id))),
         }
+    }
+
+    /// Whether this node leads and so many others answer that they could elect one of them.
+    pub(crate) fn majority_of_others(&self) -> bool {
+        let Ok(members) = self.leading() else { return false };
+        let others = voters(&members).filter(|voter| voter.id != self.id() && is_healthy(voter)).count();
+        others > voters(&members).count() / 2
     }
 
     async fn change(&self, change: ChangeMembers<u64, Address>, retain: bool) -> Done {

@@ -19,7 +19,9 @@ use crate::error::Error;
 use crate::network::{PeerServer, Peers, Places, Reply, Request};
 use crate::outbox::Outbox;
 use crate::pending::Overlay;
-use crate::recovery::{broken, open_list, open_log, open_outbox};
+use crate::recovery::broken;
+use crate::recovery::{open_list, open_log, open_snapshots};
+use crate::space::{self, Space};
 use crate::status::{Status, millis};
 use crate::store::{Applier, Disk, Snapshots, StateDigest, StateMachine};
 use crate::types::{Metrics, Raft};
@@ -47,6 +49,7 @@ pub(crate) struct Node {
     pub(crate) snapshots: Snapshots,
     pub(crate) peers: Peers,
     pub(crate) leadership: leader::Leadership,
+    pub(crate) space: Arc<Space>,
     disk: Disk,
     heard: Mutex<Option<Instant>>,
     overlay: Overlay,
@@ -65,19 +68,22 @@ impl Node {
         listener: TcpListener,
     ) -> Result<Arc<Node>, Error> {
         let data = settings.data.clone();
+        let space = Space::open(&data, settings.disk_reserve_bytes).map_err(broken("the free space"))?;
+        let space = Arc::new(space);
         let log = open_log(&data)?;
-        let snapshots = Snapshots::open(&data.join("snapshots")).map_err(broken("the snapshots"))?;
+        let snapshots = open_snapshots(&data)?;
         let (failed, disk_failed) = oneshot::channel();
         let (disk, mark, list) = open_list(&settings, &log, &snapshots, failed)?;
         version::check(&list).map_err(Error::Stopped)?;
-        let outbox = Arc::new(open_outbox(&settings, identity.node_id, &list)?);
+        let outbox = Arc::new(Outbox::open(&settings, identity.node_id, &list)?);
         let applier = Applier {
             picture: Arc::new(ArcSwap::from_pointee(Picture::default())),
             applied: watch::Sender::new(0),
             passed: Arc::default(),
             outbox,
         };
-        let machine = StateMachine::new(list, mark, applier.clone(), disk.clone(), snapshots.clone());
+        let machine =
+            StateMachine::new(list, mark, applier.clone(), disk.clone(), snapshots.clone(), space.clone());
         let peers = Peers {
             cluster_id: identity.cluster_id,
             node_id: identity.node_id,
@@ -98,6 +104,7 @@ impl Node {
             snapshots,
             peers,
             leadership: leader::Leadership::default(),
+            space,
             disk,
             heard: Mutex::new(None),
             overlay: Overlay::default(),
@@ -115,6 +122,7 @@ impl Node {
             tokio::spawn(upkeep::run(node.clone())),
             tokio::spawn(divergence::watch(node.clone())),
             tokio::spawn(standing::watch(node.clone())),
+            tokio::spawn(space::watch(node.clone())),
         ];
         node.tasks.lock().extend(tasks.map(AbortOnDropHandle::new));
         if node.identity.peers.is_empty() {
@@ -161,6 +169,7 @@ impl Node {
         if let Some(error) = self.failure.borrow().clone() {
             return Err(error);
         }
+        self.space.writable()?;
         self.outbox().submit(commands, self.settings.write_timeout).await
     }
 
@@ -168,6 +177,7 @@ impl Node {
         if let Some(error) = self.failure.borrow().clone() {
             return Err(error);
         }
+        self.space.writable()?;
         self.outbox().submit_reports(commands, self.settings.write_timeout).await
     }
 
@@ -251,6 +261,7 @@ impl Node {
 
     pub(crate) async fn snapshot(&self) -> Result<u64, Error> {
         let stopped = |error: openraft::errors::Fatal<_>| Error::Stopped(error.to_string());
+        self.space.writable()?;
         let target = self.picture().index;
         self.raft.trigger().snapshot().await.map_err(stopped)?;
         let mut metrics = self.raft.metrics();
@@ -303,6 +314,8 @@ impl Node {
             pending_commands: depth.commands,
             pending_bytes: depth.bytes,
             pending_oldest_ms: depth.oldest.map(millis),
+            read_only: self.space.read_only(),
+            disk_free_bytes: self.space.free(),
             changing: metrics.membership_config.get_joint_config().len() > 1,
             members: self.members(&metrics),
         }

@@ -81,6 +81,10 @@ pub struct Status {
     pub pending_bytes: u64,
     /// How long the oldest of them has waited.
     pub pending_oldest_ms: Option<u64>,
+    /// The disk is nearly full: this node takes no writes until there is room.
+    pub read_only: bool,
+    /// Bytes that are free for this node on the disk of its data directory.
+    pub disk_free_bytes: u64,
     /// The members are changing: until that is done, a node may still count that is to go.
     pub changing: bool,
     /// The members as this node sees them.

@@ -68,6 +68,9 @@ pub(crate) async fn run(node: Arc<Node>) {
 }
 
 async fn tend(node: &Arc<Node>) -> Result<(), Error> {
+    if node.space.read_only() {
+        return Ok(());
+    }
     let metrics = node.metrics();
     let id = node.id();
     let Some(address) = metrics.membership_config.get_node(&id) else { return Ok(()) };

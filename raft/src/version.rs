@@ -94,17 +94,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address { peers: listener.local_addr().unwrap().to_string(), http: "http://x".into() };
-        let settings = Settings {
-            data: data.path().into(),
-            address,
-            write_timeout: Duration::from_secs(5),
-            snapshot_after_entries: 1000,
-            log_keep_entries: 1000,
-            accept_after: Duration::from_secs(2),
-            pending_bytes_max: 1 << 20,
-            pending_age_max: Duration::from_secs(3600),
-            sled_cache_bytes: 1 << 20,
-        };
+        let settings = Settings::of_a_test(data.path(), address);
         let identity = Cluster::found(&settings).unwrap();
         let node = Node::start(settings, identity, listener).await.unwrap();
         let proposed = begin_batch(&node, EncodedBatch(batch.into())).await.unwrap();

@@ -42,11 +42,20 @@ impl TestCluster {
     /// The same, with more flags for every node.
     #[track_caller]
     pub fn start_with(count: usize, flags: &[&str]) -> TestCluster {
+        TestCluster::start_after(count, flags, |_| {})
+    }
+
+    /// The same, with something to be done to every node before it starts for the first time.
+    #[track_caller]
+    pub fn start_after(count: usize, flags: &[&str], mut before: impl FnMut(&mut Node)) -> TestCluster {
         let mut cluster = TestCluster::empty();
-        cluster.prepare(flags);
-        cluster.nodes[0].start_ready();
+        let first = cluster.prepare(flags);
+        before(&mut cluster.nodes[first]);
+        cluster.nodes[first].start_ready();
         for _ in 1..count {
-            cluster.join(flags);
+            let number = cluster.prepare_to_join(flags);
+            before(&mut cluster.nodes[number]);
+            cluster.nodes[number].start();
         }
         for node in &mut cluster.nodes {
             node.wait_ready();
@@ -68,13 +77,18 @@ impl TestCluster {
     /// A new node that asks the ones before it to be taken in; started, not waited for.
     #[track_caller]
     pub fn join(&mut self, flags: &[&str]) -> usize {
+        let number = self.prepare_to_join(flags);
+        self.nodes[number].start();
+        number
+    }
+
+    fn prepare_to_join(&mut self, flags: &[&str]) -> usize {
         let urls: Vec<String> = self.nodes.iter().map(Node::url).collect();
         let number = self.prepare(&[]);
         let mut arguments = vec!["--join"];
         arguments.extend(urls.iter().map(String::as_str));
         arguments.extend(flags);
         self.nodes[number].set_arguments(&arguments);
-        self.nodes[number].start();
         number
     }
 

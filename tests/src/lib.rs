@@ -12,6 +12,7 @@ mod load;
 mod node;
 mod ports;
 mod proxy;
+mod volume;
 mod wait;
 mod workspace;
 
@@ -25,5 +26,6 @@ pub use load::{Ledger, Load};
 pub use node::{Node, copy_directory};
 pub use ports::Port;
 pub use proxy::Proxy;
+pub use volume::Volume;
 pub use wait::wait_for;
 pub use workspace::workspace;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::binary::binary;
 use crate::client::Client;
 use crate::ports::Port;
+use crate::volume::Volume;
 use crate::wait::wait_for;
 
 /// How much of a log is shown when a story fails.
@@ -29,7 +30,10 @@ pub struct Node {
     http: Port,
     peers: Port,
     arguments: Vec<String>,
+    /// What the next start is wrapped in.
+    wrapper: Vec<String>,
     process: Option<Child>,
+    volume: Option<Volume>,
 }
 
 impl Node {
@@ -50,7 +54,9 @@ impl Node {
             http: Port::take(),
             peers: Port::take(),
             arguments: Vec::new(),
+            wrapper: Vec::new(),
             process: None,
+            volume: None,
         }
     }
 
@@ -59,13 +65,50 @@ impl Node {
         self.arguments = arguments.iter().map(|&word| word.to_owned()).collect();
     }
 
+    /// Starts the process under a tracer that tampers with some system call, in the words of `strace -e inject`:
+    /// `fdatasync:error=EIO:when=20`. The tracer is the process's grandchild (`-D`) and ends with it.
+    #[track_caller]
+    pub fn start_tampered(&mut self, inject: &str) {
+        let syscall = inject.split(':').next().unwrap_or_default();
+        let (trace, inject) = (format!("trace={syscall}"), format!("inject={inject}"));
+        let words = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+        self.wrapper = words.map(str::to_owned).into();
+        self.start();
+        self.wrapper.clear();
+    }
+
+    /// Puts its data directory on a file system of its own.
+    #[track_caller]
+    pub fn give_volume(&mut self, mib: u64) {
+        self.volume = Some(Volume::make(&self.home.join("disk.img"), &self.data(), mib));
+    }
+
+    /// Takes what would be on its disk if the power went now; the process has to be frozen.
+    #[track_caller]
+    pub fn copy_volume(&self) {
+        self.volume.as_ref().expect("it has a volume").copy(&self.home.join("copy.img"));
+    }
+
+    /// Goes on with the copy, as after the power is back.
+    #[track_caller]
+    pub fn use_volume_copy(&mut self) {
+        assert!(self.process.is_none(), "{} must not run while its disk changes", self.name);
+        // Unmounted and deleted first: both are mounted at the same place.
+        self.volume = None;
+        let image = self.home.join("disk.img");
+        fs::rename(self.home.join("copy.img"), &image).expect("the copy is there");
+        self.volume = Some(Volume::mount(&image, &self.data()));
+    }
+
     /// Starts the process; does not wait for it.
     #[track_caller]
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "{} runs already", self.name);
         let log = OpenOptions::new().create(true).append(true).open(self.log_path());
         let log = log.expect("the log can be opened");
-        let child = Command::new(binary())
+        let mut words = self.wrapper.iter().map(PathBuf::from).chain([binary()]);
+        let child = Command::new(words.next().expect("there is the binary"))
+            .args(words)
             .arg("serve")
             .arg("--data")
             .arg(self.data())

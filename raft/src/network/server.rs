@@ -38,7 +38,10 @@ pub(crate) trait Handler: Send + Sync + 'static {
     fn handle(self: Arc<Self>, from: u64, request: Request) -> Pin<Box<dyn Future<Output = Reply> + Send>>;
 
     /// Where to write a snapshot that arrives.
-    fn snapshot_path(&self) -> PathBuf;
+    fn snapshot_path(&self) -> io::Result<PathBuf>;
+
+    /// Fails when there is no room for this many more bytes of a snapshot.
+    fn room_for_snapshot(&self, bytes: u64) -> io::Result<()>;
 
     /// Checks and installs a snapshot that has arrived.
     fn install(
@@ -151,14 +154,16 @@ impl Drop for Incoming {
 async fn take_snapshot(handler: &Arc<impl Handler>, incoming: &mut Option<Incoming>, part: Request) -> Reply {
     let result = match part {
         Request::SnapshotBegin => {
-            let path = handler.snapshot_path();
-            File::create(&path).map(|file| {
-                *incoming = Some(Incoming { file, path });
-                Reply::Done
+            handler.room_for_snapshot(0).and_then(|()| handler.snapshot_path()).and_then(|path| {
+                *incoming = Some(Incoming { file: File::create(&path)?, path });
+                Ok(Reply::Done)
             })
         }
         Request::SnapshotBytes(bytes) => match incoming {
-            Some(snapshot) => snapshot.file.write_all(&bytes).map(|()| Reply::Done),
+            Some(snapshot) => handler
+                .room_for_snapshot(bytes.len() as u64)
+                .and_then(|()| snapshot.file.write_all(&bytes))
+                .map(|()| Reply::Done),
             None => Err(io::Error::other("a part of a snapshot that has not begun")),
         },
         Request::SnapshotEnd { vote, header } => match incoming.take() {
@@ -170,6 +175,10 @@ async fn take_snapshot(handler: &Arc<impl Handler>, incoming: &mut Option<Incomi
         },
         _ => Err(io::Error::other("not a part of a snapshot")),
     };
+    if result.is_err() {
+        // What has arrived of it is of no use, and takes room.
+        *incoming = None;
+    }
     result.unwrap_or_else(|error| Reply::Denied(Denied::Unavailable(error.to_string())))
 }
 

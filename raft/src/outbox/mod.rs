@@ -10,6 +10,7 @@
 //! disk: a node that starts again goes on with the same numbers, and no number is ever used twice.
 
 mod keeping;
+mod opening;
 mod state;
 
 use std::io;

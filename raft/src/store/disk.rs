@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::blocklist::List;
 use crate::codec::{self, Content};
 use crate::form;
+use crate::store::damage::{Unopened, opening};
 use crate::store::digest::{StateDigest, encode};
 use crate::store::keys;
 
@@ -22,6 +23,8 @@ use crate::store::keys;
 const BATCH_KEYS: usize = 512;
 /// Changed keys that may wait for the writer; beyond it, applying waits.
 const QUEUE_KEYS_MAX: usize = 65_536;
+/// Damaged directories that are kept for whoever wants to look at them.
+const ASIDE_MAX: usize = 2;
 
 /// Where sled is: written in the same batch as what it describes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,18 +61,20 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Opens sled and loads the list that it holds. A directory that cannot be opened or read, or that a
-    /// crash left half replaced, is set aside (`set_aside` is its new path), and an empty one takes its place.
+    /// Opens sled and loads the list that it holds. A directory that is damaged, or that a crash left half
+    /// replaced, is set aside (`set_aside` is its new path), and an empty one takes its place. A disk that
+    /// refuses is no damage: then the directory stays as it is.
     pub(crate) fn open(
         dir: &Path,
         cache_bytes: u64,
         failed: oneshot::Sender<io::Error>,
-    ) -> io::Result<(Disk, DiskMark, List, Option<PathBuf>)> {
+    ) -> Result<(Disk, DiskMark, List, Option<PathBuf>), Unopened> {
         fs::create_dir_all(dir)?;
-        let (db, mark, list, set_aside) = match open_and_load(dir, cache_bytes) {
+        let (db, mark, list, set_aside) = match opening(|| open_and_load(dir, cache_bytes)) {
             Ok((db, mark, list)) => (db, mark, list, None),
-            Err(error) => {
-                tracing::error!(%error, "the stored list is not readable; it is set aside");
+            Err(refused @ Unopened::Refused(_)) => return Err(refused),
+            Err(Unopened::Damaged(why)) => {
+                tracing::error!(why, "the stored list is damaged; it is set aside");
                 let aside = set_aside(dir)?;
                 let db = open_sled(dir, cache_bytes)?;
                 (db, DiskMark::default(), List::default(), Some(aside))
@@ -132,7 +137,7 @@ fn index_of(mark: &DiskMark) -> u64 {
     mark.last_applied.map_or(0, |id| id.index)
 }
 
-fn open_sled(dir: &Path, cache_bytes: u64) -> io::Result<sled::Db> {
+fn open_sled(dir: &Path, cache_bytes: u64) -> Result<sled::Db, Unopened> {
     // sled refuses to open beside a snapshot of its own that a crash left unfinished (sled#1527).
     for item in fs::read_dir(dir)? {
         let path = item?.path();
@@ -143,7 +148,7 @@ fn open_sled(dir: &Path, cache_bytes: u64) -> io::Result<sled::Db> {
     Ok(sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None).open()?)
 }
 
-fn open_and_load(dir: &Path, cache_bytes: u64) -> io::Result<(sled::Db, DiskMark, List)> {
+fn open_and_load(dir: &Path, cache_bytes: u64) -> Result<(sled::Db, DiskMark, List), Unopened> {
     let db = open_sled(dir, cache_bytes)?;
     let mark = db.get(keys::MARK)?;
     let mark = mark.map(|bytes| codec::decode::<DiskMark>(Content::DiskMark, &bytes)).transpose()?;
@@ -158,26 +163,40 @@ fn open_and_load(dir: &Path, cache_bytes: u64) -> io::Result<(sled::Db, DiskMark
     }
     match mark {
         Some(mark) if mark.digest != digest => {
-            Err(io::Error::new(io::ErrorKind::InvalidData, "its records are not those that were written"))
+            Err(Unopened::Damaged("its records are not those that were written".into()))
         }
         Some(mark) => Ok((db, mark, list)),
         None if db.is_empty() => Ok((db, DiskMark::default(), list)),
-        None => Err(io::Error::new(io::ErrorKind::InvalidData, "it was being replaced when the node ended")),
+        None => Err(Unopened::Damaged("it was being replaced when the node ended".into())),
     }
 }
 
-/// Moves a directory out of the way, to a name that is free.
-pub(crate) fn set_aside(dir: &Path) -> io::Result<PathBuf> {
-    let mut number = 1;
-    loop {
-        let aside = dir.with_extension(format!("aside.{number}"));
-        if !aside.exists() {
-            fs::rename(dir, &aside)?;
-            fs::create_dir_all(dir)?;
-            return Ok(aside);
-        }
-        number += 1;
+/// Moves a directory out of the way, to a name that is free; only the newest of those are kept.
+fn set_aside(dir: &Path) -> io::Result<PathBuf> {
+    let mut kept = aside(dir)?;
+    let number = kept.last_key_value().map_or(1, |(last, _)| last + 1);
+    let path = dir.with_extension(format!("aside.{number}"));
+    fs::rename(dir, &path)?;
+    fs::create_dir_all(dir)?;
+    while kept.len() >= ASIDE_MAX {
+        let Some((_, oldest)) = kept.pop_first() else { break };
+        fs::remove_dir_all(oldest)?;
     }
+    Ok(path)
+}
+
+/// The directories that were set aside before, by their number.
+fn aside(dir: &Path) -> io::Result<BTreeMap<u64, PathBuf>> {
+    let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let mut found = BTreeMap::new();
+    for item in fs::read_dir(dir.parent().unwrap_or(dir))? {
+        let path = item?.path();
+        let own = path.file_name().and_then(|file| file.to_str()).and_then(|file| file.strip_prefix(name));
+        if let Some(number) = own.and_then(|rest| rest.strip_prefix(".aside.")?.parse().ok()) {
+            found.insert(number, path);
+        }
+    }
+    Ok(found)
 }
 
 struct Writer {
@@ -267,5 +286,87 @@ impl Writer {
     fn flush(&self) -> io::Result<()> {
         self.db.flush()?;
         File::open(&self.file)?.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(dir: &Path) -> Result<(Disk, DiskMark, Option<PathBuf>), Unopened> {
+        let (failed, _) = oneshot::channel();
+        Disk::open(dir, 1 << 20, failed).map(|(disk, mark, _, aside)| (disk, mark, aside))
+    }
+
+    fn mark(index: u64) -> DiskMark {
+        DiskMark { last_applied: Some(form::LogId { term: 1, node: 1, index }), ..DiskMark::default() }
+    }
+
+    /// A directory that holds an empty list at index 7.
+    async fn stored(home: &Path) -> PathBuf {
+        let dir = home.join("list");
+        let (disk, _, aside) = open(&dir).unwrap();
+        assert_eq!(aside, None);
+        disk.apply(mark(7), Vec::new()).await.unwrap();
+        disk.close().await.unwrap();
+        dir
+    }
+
+    #[tokio::test]
+    async fn an_unfinished_snapshot_of_sled_itself_does_no_harm() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = stored(home.path()).await;
+        fs::write(dir.join("snap.000000000000FFFF.generating"), [0x5a; 100]).unwrap();
+        let (disk, found, aside) = open(&dir).unwrap();
+        assert_eq!((found, aside), (mark(7), None));
+        disk.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_damaged_directory_is_set_aside_and_two_of_them_are_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = stored(home.path()).await;
+        for round in 1..=4 {
+            for file in ["conf", "db"] {
+                fs::write(dir.join(file), vec![0x5a; 4096 * round]).unwrap();
+            }
+            let (disk, found, aside) = open(&dir).unwrap();
+            assert_eq!(found, DiskMark::default());
+            assert_eq!(aside, Some(home.path().join(format!("list.aside.{round}"))));
+            disk.close().await.unwrap();
+        }
+        let kept: Vec<u64> = aside(&dir).unwrap().into_keys().collect();
+        assert_eq!(kept, [3, 4]);
+    }
+
+    /// Whatever byte of sled's files is not what it was, what comes of it is never a panic, a refusal to start, or
+    /// a list that never was: the mark and its digest belong to what was found. sled takes some damage for an
+    /// unfinished write and opens as it was before, here empty; the log brings such a list up.
+    #[tokio::test]
+    async fn no_damage_to_sled_ends_a_start() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = stored(home.path()).await;
+        let names: Vec<PathBuf> = fs::read_dir(&dir)
+            .unwrap()
+            .map(|item| item.unwrap().path())
+            .filter(|path| path.is_file())
+            .collect();
+        let whole: Vec<Vec<u8>> = names.iter().map(|path| fs::read(path).unwrap()).collect();
+        for (path, bytes) in names.iter().zip(&whole) {
+            for at in (0..bytes.len().min(512)).step_by(7) {
+                fs::remove_dir_all(&dir).unwrap();
+                fs::create_dir_all(&dir).unwrap();
+                for (path, bytes) in names.iter().zip(&whole) {
+                    fs::write(path, bytes).unwrap();
+                }
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 0x10;
+                fs::write(path, flipped).unwrap();
+                let (disk, found, aside) = open(&dir).unwrap();
+                let whole = aside.is_none() && found == mark(7);
+                assert!(whole || found == DiskMark::default(), "byte {at} of {}: {found:?}", path.display());
+                disk.close().await.unwrap();
+            }
+        }
     }
 }

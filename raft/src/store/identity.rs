@@ -33,7 +33,10 @@ pub(crate) fn write_identity(data: &Path, identity: &Identity) -> io::Result<()>
 /// The last incarnation of this node's outbox: 0 when it has never started, `None` when that is not known.
 pub(crate) fn last_incarnation(data: &Path) -> io::Result<Option<u64>> {
     match fs::read_to_string(data.join(INCARNATION)) {
-        Ok(text) => text.trim().parse::<u64>().map(Some).map_err(io::Error::other),
+        Ok(text) => {
+            let number = text.trim().parse::<u64>();
+            number.map(Some).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

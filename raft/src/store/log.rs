@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 
 use crate::codec::{self, Content};
 use crate::form;
+use crate::store::damage::{Unopened, opening};
+use crate::store::tail;
 use crate::types::{Entry, LogId, TypeConfig, Vote};
 
 /// Log payloads kept in memory, in bytes; older ones are read from disk.
@@ -39,10 +41,11 @@ pub(crate) struct LogStore {
 }
 
 impl LogStore {
-    /// Opens or makes the log in a directory. A record torn at the end by a crash is cut off; damage before
-    /// the end is an error.
-    pub(crate) fn open(dir: &Path) -> io::Result<LogStore> {
+    /// Opens or makes the log in a directory. A record torn at the end by a crash is cut off; any other damage is
+    /// an error, because what was acknowledged may be lost with it.
+    pub(crate) fn open(dir: &Path) -> Result<LogStore, Unopened> {
         std::fs::create_dir_all(dir)?;
+        tail::check::<LogTypes>(dir)?;
         let mut config = raft_log::Config::new(dir.display());
         config.log_cache_capacity = Some(CACHE_BYTES_MAX);
         config.log_cache_max_items = Some(CACHE_ENTRIES_MAX);
@@ -50,7 +53,20 @@ impl LogStore {
         config.wal.chunk_max_records = Some(FILE_RECORDS_MAX);
         config.wal.flush_batch_wait = Some(Duration::ZERO);
         config.wal.truncate_incomplete_record = Some(true);
-        Ok(LogStore { log: Arc::new(Mutex::new(RaftLog::open(Arc::new(config))?)) })
+        let log = opening(|| RaftLog::open(Arc::new(config)).map_err(not_replayed))?;
+        let store = LogStore { log: Arc::new(Mutex::new(log)) };
+        store.check_start()?;
+        Ok(store)
+    }
+
+    /// The log begins where the purged part ends. A lost first file would else be a hole that nobody notices.
+    fn check_start(&self) -> Result<(), Unopened> {
+        let (last, purged) = self.bounds();
+        let first = purged.map_or(0, |id| id.index + 1);
+        if last.is_some_and(|last| last.index >= first) && self.read(first, first + 1, 0)?.is_empty() {
+            return Err(Unopened::Damaged(format!("the entry {first} is missing")));
+        }
+        Ok(())
     }
 
     /// The last id in the log, and the last one purged from it.
@@ -182,6 +198,14 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 }
 
+/// Records that are whole and do not follow each other are damage like broken ones; `raft-log` has no kind for it.
+fn not_replayed(error: io::Error) -> Unopened {
+    match error.kind() {
+        io::ErrorKind::Other => Unopened::Damaged(error.to_string()),
+        _ => error.into(),
+    }
+}
+
 fn half_open(range: impl RangeBounds<u64>) -> (u64, u64) {
     let from = match range.start_bound() {
         Bound::Included(index) => *index,
@@ -307,5 +331,116 @@ impl Decode for StoredPayload {
         let mut bytes = vec![0; len as usize];
         from.read_exact(&mut bytes)?;
         Ok(StoredPayload(codec::decode(Content::LogPayload, &bytes)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use openraft::entry::RaftEntry;
+    use openraft::testing::log_id;
+
+    use super::*;
+
+    const ENTRIES: u64 = 4;
+
+    /// A log of some entries, as a crash leaves it: closed without a word.
+    async fn written(dir: &Path) {
+        let mut store = LogStore::open(dir).unwrap();
+        store.save_vote(&Vote::new(1, 1)).await.unwrap();
+        for index in 0..ENTRIES {
+            let entry = Entry::new_normal(log_id::<TypeConfig>(1, 1, index), batch(index));
+            {
+                let mut log = store.log.lock();
+                let entry = form::Entry::from(&entry);
+                log.append([(StoredLogId(entry.log_id), StoredPayload(entry.payload))]).unwrap();
+            }
+            store.flushed().await.unwrap();
+        }
+    }
+
+    fn batch(index: u64) -> crate::types::EncodedBatch {
+        crate::types::EncodedBatch(vec![b'a' + index as u8; 12].into())
+    }
+
+    fn only_file(dir: &Path) -> PathBuf {
+        let files = fs::read_dir(dir).unwrap().map(|item| item.unwrap().path());
+        let mut files: Vec<PathBuf> =
+            files.filter(|path| path.extension().is_some_and(|e| e == "wal")).collect();
+        assert_eq!(files.len(), 1);
+        files.remove(0)
+    }
+
+    fn last(store: &LogStore) -> Option<u64> {
+        store.bounds().0.map(|id| id.index)
+    }
+
+    #[tokio::test]
+    async fn a_torn_tail_is_cut_and_what_was_before_it_stays() {
+        let home = tempfile::tempdir().unwrap();
+        written(home.path()).await;
+        let file = only_file(home.path());
+        let whole = fs::read(&file).unwrap();
+        let record = 4 + 24 + 4 + codec_len() + 8;
+        for missing in 1..=record {
+            let dir = tempfile::tempdir().unwrap();
+            let torn = dir.path().join(file.file_name().unwrap());
+            fs::write(&torn, &whole[..whole.len() - missing]).unwrap();
+            let store = LogStore::open(dir.path()).unwrap();
+            assert_eq!(last(&store), Some(ENTRIES - 2), "{missing} bytes are missing");
+        }
+        // Space that was given to the file and never written.
+        let dir = tempfile::tempdir().unwrap();
+        let zeros = [&whole[..], &[0; 5000]].concat();
+        fs::write(dir.path().join(file.file_name().unwrap()), zeros).unwrap();
+        assert_eq!(last(&LogStore::open(dir.path()).unwrap()), Some(ENTRIES - 1));
+    }
+
+    /// The bytes of one of our payloads.
+    fn codec_len() -> usize {
+        codec::encode(Content::LogPayload, &form::Payload::Batch(batch(0).0)).unwrap().len()
+    }
+
+    /// `raft-log` alone takes a length that points behind the end for a torn tail, and cuts off all that follows.
+    #[tokio::test]
+    async fn a_flipped_bit_is_refused_wherever_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        written(home.path()).await;
+        let file = only_file(home.path());
+        let whole = fs::read(&file).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let dir = tempfile::tempdir().unwrap();
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(dir.path().join(file.file_name().unwrap()), &flipped).unwrap();
+            match LogStore::open(dir.path()) {
+                Err(Unopened::Damaged(_)) => {}
+                Err(Unopened::Refused(error)) => panic!("bit {bit}: {error}"),
+                Ok(store) => panic!("bit {bit} of {}: opened up to {:?}", whole.len() * 8, last(&store)),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_or_emptied_file_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        written(home.path()).await;
+        let first = only_file(home.path());
+        // A torn tail: the next start goes on in a new file.
+        let whole = fs::read(&first).unwrap();
+        fs::write(&first, &whole[..whole.len() - 3]).unwrap();
+        drop(LogStore::open(home.path()).unwrap());
+        let files = fs::read_dir(home.path()).unwrap().map(|item| item.unwrap().path());
+        assert_eq!(files.filter(|path| path.extension().is_some_and(|e| e == "wal")).count(), 2);
+
+        let cut = fs::read(&first).unwrap();
+        fs::write(&first, b"").unwrap();
+        assert!(matches!(LogStore::open(home.path()), Err(Unopened::Damaged(_))), "an empty file");
+        fs::remove_file(&first).unwrap();
+        assert!(matches!(LogStore::open(home.path()), Err(Unopened::Damaged(_))), "a file is gone");
+        fs::write(&first, cut).unwrap();
+        assert_eq!(last(&LogStore::open(home.path()).unwrap()), Some(ENTRIES - 2));
     }
 }

@@ -15,6 +15,7 @@ use crate::blocklist::{Batch, Change, List, Outcome, Record, RecordKey};
 use crate::cluster::Picture;
 use crate::codec::{self, Content};
 use crate::outbox::Outbox;
+use crate::space::Space;
 use crate::store::digest::{Passed, REMEMBERED_EVERY};
 use crate::store::disk::{Disk, DiskMark};
 use crate::store::snapshot::{Header, SnapshotFile, Snapshots};
@@ -23,6 +24,8 @@ use crate::version;
 
 /// Log entries applied before a picture of the result is published, when so many are ready.
 const ENTRIES_PER_PICTURE: usize = 64;
+/// A snapshot is taken to need this many times the room of the last one.
+const SNAPSHOT_GROWTH: u64 = 2;
 /// Changed keys after which they go to sled, so that no sled batch gets much longer.
 const KEYS_PER_CHANGE_SET: usize = 512;
 
@@ -42,6 +45,7 @@ pub(crate) struct StateMachine {
     applier: Applier,
     disk: Disk,
     snapshots: Snapshots,
+    space: Arc<Space>,
 }
 
 impl StateMachine {
@@ -51,8 +55,9 @@ impl StateMachine {
         applier: Applier,
         disk: Disk,
         snapshots: Snapshots,
+        space: Arc<Space>,
     ) -> Self {
-        let machine = StateMachine { list, mark, applier, disk, snapshots };
+        let machine = StateMachine { list, mark, applier, disk, snapshots, space };
         machine.publish();
         machine
     }
@@ -165,6 +170,15 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             self.settle(effects, responders).await?;
         }
         Ok(())
+    }
+
+    /// Without room a snapshot waits: half of one would take the room that is left, and its failure ends the node.
+    async fn try_create_snapshot_builder(&mut self, force: bool) -> Option<SnapshotBuilder> {
+        if !force && !self.space.has_room(SNAPSHOT_GROWTH * self.snapshots.bytes()) {
+            tracing::warn!("there is no room for a snapshot; it is made later");
+            return None;
+        }
+        Some(self.get_snapshot_builder().await)
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {

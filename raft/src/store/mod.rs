@@ -3,6 +3,7 @@
 //! `log` holds the vote and the log; `disk` is sled, the list as it was at some index; `snapshot` files stand
 //! for purged log. The list itself lives in memory, in `machine`.
 
+mod damage;
 mod digest;
 mod disk;
 mod identity;
@@ -13,7 +14,9 @@ mod pending;
 mod snapshot;
 #[cfg(test)]
 mod suite;
+mod tail;
 
+pub(crate) use damage::Unopened;
 pub(crate) use digest::StateDigest;
 pub(crate) use disk::{Disk, DiskMark};
 pub(crate) use identity::{last_incarnation, next_incarnation, read_identity, write_identity};

@@ -16,12 +16,15 @@ use serde::{Deserialize, Serialize};
 use crate::blocklist::List;
 use crate::codec::{self, Content};
 use crate::form;
+use crate::store::damage::Unopened;
 use crate::store::digest::{StateDigest, encode};
 use crate::types::SnapshotMeta;
 
 const SUFFIX: &str = ".snapshot";
 /// What the name of a snapshot ends with while it is written or received.
 const PARTIAL: &str = ".partial";
+/// What a damaged snapshot is called from then on; there is one at most.
+const DAMAGED: &str = "snapshot.damaged";
 
 /// What a snapshot says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,21 +79,35 @@ impl SnapshotFile {
 
     /// Reads the whole state back, and only says so when the checksum is right.
     pub(crate) fn load(&self) -> io::Result<(Header, List)> {
+        let mut list = List::default();
+        let header = self.walk(|stored| {
+            list.restore(codec::decode(Content::Record, stored)?);
+            Ok(())
+        })?;
+        Ok((header, list))
+    }
+
+    /// Reads all of it and keeps nothing.
+    fn check(&self) -> io::Result<Header> {
+        self.walk(|_| Ok(()))
+    }
+
+    /// Goes over the stored records; it is whole only if this ends without an error.
+    fn walk(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Header> {
         let mut reader = Checked::new(BufReader::with_capacity(1 << 20, File::open(&self.path)?));
         let header = reader.header()?;
-        let mut list = List::default();
         let mut digest = StateDigest::default();
         let mut count = 0_u64;
         while let Some(stored) = reader.value()? {
             digest.put(&stored);
-            list.restore(codec::decode(Content::Record, &stored)?);
+            each(&stored)?;
             count += 1;
         }
         reader.finish(count)?;
         if digest != header.digest {
             return Err(damaged("its records are not those that were written"));
         }
-        Ok((header, list))
+        Ok(header)
     }
 }
 
@@ -103,7 +120,7 @@ pub(crate) struct Snapshots {
 
 impl Snapshots {
     /// Opens or makes the directory; what a crash left unfinished is removed.
-    pub(crate) fn open(dir: &Path) -> io::Result<Snapshots> {
+    pub(crate) fn open(dir: &Path) -> Result<Snapshots, Unopened> {
         fs::create_dir_all(dir)?;
         for item in fs::read_dir(dir)? {
             let path = item?.path();
@@ -112,6 +129,24 @@ impl Snapshots {
             }
         }
         Ok(Snapshots { dir: dir.to_path_buf(), partials: Arc::default() })
+    }
+
+    /// Reads the finished snapshots through, and gives one that is damaged another name, under which nothing looks
+    /// for it; returns that, and why. Sent to a peer, it would be refused there, again and again.
+    pub(crate) fn set_aside_damaged(&self) -> Result<Option<(PathBuf, String)>, Unopened> {
+        let mut set_aside = None;
+        for (_, path) in self.finished()? {
+            match SnapshotFile::open(path.clone()).and_then(|file| file.check()).map_err(Unopened::from) {
+                Ok(_) => {}
+                Err(Unopened::Damaged(why)) => {
+                    let aside = self.dir.join(DAMAGED);
+                    fs::rename(&path, &aside)?;
+                    set_aside = Some((aside, why));
+                }
+                Err(refused) => return Err(refused),
+            }
+        }
+        Ok(set_aside)
     }
 
     /// A path of its own to write a snapshot to before `keep` takes it.
@@ -124,6 +159,12 @@ impl Snapshots {
         let Some((_, path)) = self.finished()?.pop() else { return Ok(None) };
         let file = SnapshotFile::open(path)?;
         Ok(Some((file.header()?.meta(), file)))
+    }
+
+    /// Bytes of the newest finished snapshot; zero without one.
+    pub(crate) fn bytes(&self) -> u64 {
+        let newest = self.finished().ok().and_then(|mut all| all.pop());
+        newest.and_then(|(_, path)| fs::metadata(path).ok()).map_or(0, |data| data.len())
     }
 
     /// Writes the state at its index.
@@ -294,5 +335,33 @@ mod tests {
             fs::write(&path, &bytes[..len]).unwrap();
             assert!(SnapshotFile::open(path.clone()).unwrap().load().is_err(), "cut to {len} bytes");
         }
+    }
+
+    #[test]
+    fn what_a_crash_left_half_written_goes_when_the_node_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshots = Snapshots::open(dir.path()).unwrap();
+        snapshots.write(&header(), &List::default()).unwrap();
+        fs::write(snapshots.partial(), b"half a snapshot").unwrap();
+        let snapshots = Snapshots::open(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(snapshots.set_aside_damaged().unwrap(), None);
+        assert_eq!(snapshots.current().unwrap().unwrap().0, header().meta());
+    }
+
+    #[test]
+    fn a_damaged_snapshot_is_set_aside_and_not_looked_at_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshots = Snapshots::open(dir.path()).unwrap();
+        for _ in 0..2 {
+            let path = snapshots.write(&header(), &List::default()).unwrap().path;
+            let mut bytes = fs::read(&path).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            fs::write(&path, bytes).unwrap();
+            let (aside, _) = snapshots.set_aside_damaged().unwrap().unwrap();
+            assert!(aside.exists() && !path.exists());
+            assert!(snapshots.current().unwrap().is_none());
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 use crate::blocklist::Origin;
 use crate::cluster::Picture;
 use crate::outbox::{Limits, Outbox};
+use crate::space::Space;
 use crate::store::{Applier, Disk, LogStore, PendingFile, Snapshots, StateMachine};
 use crate::types::TypeConfig;
 
@@ -38,7 +39,8 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Stores {
             applied: watch::Sender::new(0),
             outbox: Arc::new(outbox),
         };
-        Ok((dir, log, StateMachine::new(list, mark, applier, disk, snapshots)))
+        let space = Arc::new(Space::open(dir.path(), 0).unwrap());
+        Ok((dir, log, StateMachine::new(list, mark, applier, disk, snapshots, space)))
     }
 }
 

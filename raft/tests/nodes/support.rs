@@ -20,6 +20,7 @@ pub(crate) async fn settings(dir: &Path) -> (Settings, TcpListener) {
         pending_bytes_max: 1 << 20,
         pending_age_max: Duration::from_secs(3600),
         sled_cache_bytes: 1 << 20,
+        disk_reserve_bytes: 0,
     };
     (settings, listener)
 }
