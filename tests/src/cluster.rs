@@ -200,12 +200,31 @@ impl TestCluster {
         })
     }
 
+    /// Checks that the running nodes hold the same state: the digest that each gives of all it has, accounts and
+    /// the allow list too, at the index at which the others stand.
+    #[track_caller]
+    pub fn same_digest_everywhere(&mut self) {
+        let running = self.running();
+        let digests = wait_for("the running nodes stand at the same index", AGREED_WITHIN, || {
+            let seen = |number: &usize| {
+                let status = self.nodes[*number].status()?;
+                Some((status["applied_index"].as_u64()?, status["digest"].as_str()?.to_owned()))
+            };
+            let seen: Vec<(u64, String)> = running.iter().map(seen).collect::<Option<_>>()?;
+            seen.iter().all(|(index, _)| *index == seen[0].0).then_some(seen)
+        });
+        for (number, (index, digest)) in running.iter().zip(&digests) {
+            let first = &digests[0].1;
+            assert!(digest == first, "node {number} and node {} differ at {index}", running[0]);
+        }
+    }
+
     /// Checks that the running nodes give the same list, every field of it, and returns it.
     #[track_caller]
     pub fn same_list_everywhere(&mut self) -> String {
         const EVERYTHING: &str = "/ip/all?format=csv&fields=value,time_added,time_updated,sighting,comment,source,\
                                   sources,account,expires,tags,index";
-        self.wait_level();
+        self.same_digest_everywhere();
         let running = self.running();
         let lists: Vec<String> = running
             .iter()

@@ -3,29 +3,43 @@
 //! Nothing here knows the crates under test. A story sees what a user sees: a binary, its ports, its files.
 
 mod binary;
+mod callers;
+mod chance;
 mod cli;
 mod client;
+mod clock;
 mod cluster;
 mod events;
+mod faults;
+mod history;
 mod home;
+mod line;
 mod load;
 mod node;
+mod parity;
 mod ports;
 mod proxy;
 mod volume;
 mod wait;
+mod wired;
 mod workspace;
 
 pub use binary::binary;
+pub use chance::Chance;
 pub use cli::{Cli, Ran};
 pub use client::{Answer, Client, Request};
 pub use cluster::{PASSWORD, TOKEN, TestCluster};
 pub use events::{Event, Events};
+pub use faults::Fault;
+pub use history::{Action, Finding, History, Outcome, Promise, Request as Asked, Witnesses};
 pub use home::Home;
+pub use line::Line;
 pub use load::{Ledger, Load};
 pub use node::{Node, copy_directory};
+pub use parity::same_values_in_every_format;
 pub use ports::Port;
 pub use proxy::Proxy;
 pub use volume::Volume;
 pub use wait::wait_for;
+pub use wired::Wired;
 pub use workspace::workspace;

@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::binary::binary;
+use crate::callers::ProcessId;
 use crate::client::Client;
 use crate::ports::Port;
 use crate::volume::Volume;
@@ -34,6 +37,8 @@ pub struct Node {
     wrapper: Vec<String>,
     process: Option<Child>,
     volume: Option<Volume>,
+    environment: Vec<(String, String)>,
+    process_id: ProcessId,
 }
 
 impl Node {
@@ -57,6 +62,8 @@ impl Node {
             wrapper: Vec::new(),
             process: None,
             volume: None,
+            environment: Vec::new(),
+            process_id: Arc::default(),
         }
     }
 
@@ -100,6 +107,11 @@ impl Node {
         self.volume = Some(Volume::mount(&image, &self.data()));
     }
 
+    /// A variable of its environment, for every start from now on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts the process; does not wait for it.
     #[track_caller]
     pub fn start(&mut self) {
@@ -116,11 +128,14 @@ impl Node {
             .args(&self.arguments)
             .current_dir(&self.home)
             .env("REGISTRATION_TOKEN", &self.token)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a file handle can be doubled"))
             .stderr(log)
             .spawn();
-        self.process = Some(child.expect("the binary can be started"));
+        let child = child.expect("the binary can be started");
+        self.process_id.store(child.id(), Ordering::Relaxed);
+        self.process = Some(child);
     }
 
     /// Starts the process and waits until it serves.
@@ -198,6 +213,11 @@ impl Node {
     pub fn wipe(&mut self) {
         assert!(self.process.is_none(), "{} must not run while its disk is lost", self.name);
         fs::remove_dir_all(self.data()).expect("the data can be deleted");
+    }
+
+    /// Its process, for those who have to know whose connection it is.
+    pub(crate) fn process_id(&self) -> ProcessId {
+        self.process_id.clone()
     }
 
     /// Its name in the story.
