@@ -29,6 +29,7 @@ mod pending;
 mod pinned;
 mod recovery;
 mod request;
+mod silence;
 mod space;
 mod standing;
 mod status;

@@ -25,7 +25,7 @@ use crate::space::{self, Space};
 use crate::status::{Status, millis};
 use crate::store::{Applier, Disk, Snapshots, StateDigest, StateMachine};
 use crate::types::{Metrics, Raft};
-use crate::{divergence, forwarder, handler, leader, standing, upkeep, version};
+use crate::{divergence, forwarder, handler, leader, silence, standing, upkeep, version};
 
 /// Between two heartbeats of the leader.
 pub(crate) const HEARTBEAT_MS: u64 = 100;
@@ -89,6 +89,7 @@ impl Node {
             node_id: identity.node_id,
             secret: identity.peer_secret,
             places: Places::default(),
+            silent: Arc::default(),
         };
         let config = Arc::new(raft_config(&settings)?);
         let raft = Raft::new(identity.node_id, config, peers.clone(), log, machine)
@@ -123,6 +124,7 @@ impl Node {
             tokio::spawn(divergence::watch(node.clone())),
             tokio::spawn(standing::watch(node.clone())),
             tokio::spawn(space::watch(node.clone())),
+            tokio::spawn(silence::watch(node.clone())),
         ];
         node.tasks.lock().extend(tasks.map(AbortOnDropHandle::new));
         if node.identity.peers.is_empty() {

@@ -19,10 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use openraft::async_runtime::watch::WatchReceiver;
-
 use crate::error::Error;
 use crate::node::{ELECTION_MS, Node};
+use crate::silence::fall_silent;
 
 /// Between two looks at the free space; a fast disk writes far less than the reserve meanwhile.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -129,24 +128,14 @@ pub(crate) async fn watch(node: Arc<Node>) {
         let others = node.metrics().membership_config.voter_ids().any(|voter| voter != node.id());
         node.raft.runtime_config().elect(!read_only || !others);
         if read_only && silent_at.is_none_or(|at| at.elapsed() > SILENCE_PAUSE) && node.majority_of_others() {
-            fall_silent(&node).await;
+            tracing::warn!("this node leads and has no room; it falls silent until another one leads");
+            if !fall_silent(&node, SILENCE_MAX).await {
+                tracing::warn!("no other node was elected; this one leads on, without taking writes");
+            }
             silent_at = Some(Instant::now());
         }
         tokio::time::sleep(INTERVAL).await;
     }
-}
-
-/// Lets the others elect one that has room.
-async fn fall_silent(node: &Arc<Node>) {
-    tracing::warn!("this node leads and has no room; it falls silent until another one is elected");
-    let config = node.raft.runtime_config();
-    config.heartbeat(false);
-    let mut metrics = node.raft.metrics();
-    let changed = metrics.wait_until(|metrics| metrics.current_leader != Some(metrics.id));
-    if tokio::time::timeout(SILENCE_MAX, changed).await.is_err() {
-        tracing::warn!("no other node was elected; this one leads on, without taking writes");
-    }
-    config.heartbeat(true);
 }
 
 #[cfg(test)]

@@ -117,6 +117,23 @@ fn a_wire_that_passes_one_way_only() {
 }
 
 #[test]
+fn a_leader_that_hears_nobody_is_replaced() {
+    let mut wired = Wired::start(3, SEED, &["--write-timeout", "3"]);
+    let witnesses = Witnesses::start(&wired.urls(), "analyst", PASSWORD, SESSIONS, SEED);
+    let deaf = wired.cluster.leader();
+    let began = witnesses.history().now();
+    wired.suffer(&[Fault::Deaf(deaf)], MS(12_000));
+    let ended = witnesses.history().now();
+    let requests = witnesses.history().requests();
+    let adds = requests.iter().filter(|asked| asked.action == Action::Add && asked.node != deaf);
+    let late = adds.filter(|asked| asked.start > began + MS(7000) && asked.end < ended);
+    let written = late.filter(|asked| matches!(asked.outcome, Outcome::Listed | Outcome::Sighted)).count();
+    assert!(written > 0, "the others elect one that hears them, and go on");
+    let history = witnesses.stop();
+    history.judge(&wired.cluster.analyst(0).get("/ip/all?fields=value,sighting").expect(200).json());
+}
+
+#[test]
 fn a_node_that_alone_sees_both_others() {
     check(&[
         (&|leader| vec![Fault::Bridge(leader)], MS(3000)),

@@ -4,6 +4,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,14 +48,28 @@ pub(crate) struct Peers {
     pub(crate) node_id: u64,
     pub(crate) secret: [u8; 32],
     pub(crate) places: Places,
+    /// What a leader says is not sent.
+    pub(crate) silent: Arc<AtomicBool>,
 }
 
 impl Peers {
+    /// Holds back what this node says as the leader, or does so no longer.
+    pub(crate) fn silence(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
+    }
+
     /// A client for one peer; it connects when it is first used.
     pub(crate) fn client(&self, target: u64, address: &Address) -> PeerClient {
         let route = Route { cluster_id: self.cluster_id, from: self.node_id, to: target };
         let places = self.places.clone();
-        PeerClient { route, address: address.peers.clone(), secret: self.secret, places, connection: None }
+        PeerClient {
+            route,
+            address: address.peers.clone(),
+            secret: self.secret,
+            places,
+            silent: self.silent.clone(),
+            connection: None,
+        }
     }
 
     /// A client for one peer at this address and nowhere else.
@@ -76,10 +92,18 @@ pub(crate) struct PeerClient {
     address: String,
     secret: [u8; 32],
     places: Places,
+    silent: Arc<AtomicBool>,
     connection: Option<Connection>,
 }
 
 impl PeerClient {
+    fn may_lead(&self) -> io::Result<()> {
+        match self.silent.load(Ordering::Relaxed) {
+            true => Err(io::Error::other("this node is silent as the leader")),
+            false => Ok(()),
+        }
+    }
+
     /// Starts a request on the open connection, or on a new one.
     pub(crate) async fn start(&mut self, request: Request) -> io::Result<oneshot::Receiver<Reply>> {
         if let Some(connection) = self.connection.as_mut().filter(|connection| connection.is_open()) {
@@ -203,6 +227,7 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         rpc: AppendEntriesRequest<TypeConfig>,
         _option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
+        self.may_lead().map_err(|error| rpc_error(&error))?;
         append_response(self.rpc(append_request(rpc), APPEND_TIMEOUT).await?)
     }
 
@@ -220,7 +245,10 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
             let rpc = input.next().await?;
             let previous = rpc.prev_log_id;
             let last = rpc.entries.last().map(|entry| entry.log_id).or(previous);
-            let started = client.start(append_request(rpc)).await;
+            let started = match client.may_lead() {
+                Ok(()) => client.start(append_request(rpc)).await,
+                Err(error) => Err(error),
+            };
             let replied = async move {
                 let reply = call_timeout(started.map_err(|e| rpc_error(&e))?, APPEND_TIMEOUT).await;
                 let response = append_response(reply.map_err(|e| rpc_error(&e))?)?;

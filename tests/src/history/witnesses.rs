@@ -175,8 +175,8 @@ impl Session {
     fn look_up(&mut self, node: usize, client: &Client, address: &str, action: Action) {
         let freshness = match action {
             Action::LookupNow => "&consistency=linearizable".to_owned(),
-            Action::LookupAt(index) => format!("&min_index={index}"),
-            _ => String::new(),
+            Action::LookupAt(index) => format!("&min_index={index}&pending=exclude"),
+            _ => "&pending=exclude".to_owned(),
         };
         let at_work = self.at_work.clone();
         let _at_work = at_work.read().expect("nobody panics with the lock");
