@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::{App, now};
 use crate::error::ApiError;
-use crate::listener::ClientAddress;
+use crate::server::ClientAddress;
 
 /// A caller with an account.
 pub(crate) struct Caller {
@@ -40,14 +40,14 @@ impl Caller {
             role: self.account.role,
             address: self.address.clone(),
         };
-        Command { time: now(), actor, operation }
+        Command::new(now(), actor, operation)
     }
 }
 
 impl Operator {
     /// A command of this operator, stamped now.
     pub(crate) fn command(&self, operation: Operation) -> Command {
-        Command { time: now(), actor: self.actor.clone(), operation }
+        Command::new(now(), self.actor.clone(), operation)
     }
 }
 

@@ -183,7 +183,7 @@ mod tests {
         let mut list = List::default();
         let actor = Actor { account: "".into(), role: Role::Admin, address: "".into() };
         for (index, operation) in (1..).zip(operations) {
-            let command = Command { time: Timestamp(0), actor: actor.clone(), operation };
+            let command = Command::new(Timestamp(0), actor.clone(), operation);
             let origin = Origin { node: 1, incarnation: 1 };
             list.apply(index, &Batch { origin, first_sequence: index, commands: vec![command] });
         }

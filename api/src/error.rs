@@ -39,6 +39,8 @@ pub(crate) enum ApiError {
     Gone(String),
     /// The body is in no known form (415).
     UnsupportedMediaType(String),
+    /// The body did not arrive in time (408).
+    TooSlow(String),
     /// Not now (503); when to come back.
     Unavailable(String, Duration),
     /// It may still come into force (503); where to ask what became of it.
@@ -61,6 +63,7 @@ impl ApiError {
             ApiError::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ApiError::Unavailable(..) | ApiError::Unknown(..) => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::Full(_) => StatusCode::INSUFFICIENT_STORAGE,
+            ApiError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
         }
     }
 
@@ -77,6 +80,7 @@ impl ApiError {
             | ApiError::UnsupportedMediaType(message)
             | ApiError::Full(message)
             | ApiError::Unknown(message, _)
+            | ApiError::TooSlow(message)
             | ApiError::Unavailable(message, _) => message,
         }
     }

@@ -15,18 +15,18 @@ mod format;
 mod freshness;
 mod health;
 mod list;
-mod listener;
 mod metrics;
 mod parameters;
 mod rendered;
 mod requests;
 mod routes;
+mod server;
 mod user;
 mod waiting;
 pub mod wire;
 mod writing;
 
-pub use listener::{ClientAddress, SharedListener};
+pub use server::Server;
 
 use std::sync::Arc;
 

@@ -139,13 +139,8 @@ impl<'a> Writing<'a> {
     fn command(&mut self, operation: Operation) -> Command {
         let part = self.parts;
         self.parts += 1;
-        let operation = match self.name {
-            Some(Name { key, request }) if self.rehearsal.is_none() => {
-                Operation::Once(Once { key, part, request, operation: Box::new(operation) })
-            }
-            _ => operation,
-        };
-        self.caller.command(operation)
+        let once = self.name.map(|Name { key, request }| Once { key, part, request });
+        Command { once, ..self.caller.command(operation) }
     }
 
     /// A long request would hold up others, so it is tried on a thread that may take its time.

@@ -3,6 +3,7 @@
 mod cli;
 mod data;
 mod formation;
+mod open_files;
 
 mod serve;
 mod settings;

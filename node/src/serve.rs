@@ -6,19 +6,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiSettings, ClientAddress, SharedListener};
+use api::{ApiSettings, Server};
 use raft::{Address, Cluster};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::formation::{self, Formed};
 
 use crate::settings::Settings;
-use crate::{data, telemetry};
+use crate::{data, open_files, telemetry};
 
 /// Requests under way have this long to end once the node is told to stop, and as long again once it has.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that wait to be accepted; the kernel may allow fewer (`net.core.somaxconn`).
+const ACCEPT_QUEUE: u32 = 4096;
 
 /// Runs a node until it is told to stop, or cannot go on.
 pub(crate) fn serve(settings: Settings) -> Result<ExitCode, String> {
@@ -37,13 +39,14 @@ pub(crate) fn serve(settings: Settings) -> Result<ExitCode, String> {
 async fn run(settings: Settings) -> Result<ExitCode, String> {
     let _lock = data::lock(&settings.data)?;
     let token = data::registration_token(&settings.data)?;
-    let http = bind(settings.http).await?;
-    let peers = bind(settings.peers).await?;
+    let http = bind(settings.http)?;
+    let peers = bind(settings.peers)?;
     let address = Address {
         peers: settings.advertise_peers.clone().unwrap_or(reachable(&peers)?),
         http: settings.advertise_http.clone().unwrap_or(format!("http://{}", reachable(&http)?)),
     };
-    let http = SharedListener(Arc::new(http));
+    let connections_max = open_files::room_for(settings.connections_max);
+    let http = Server::new(http, connections_max, settings.body_bytes_max);
     let api = ApiSettings { registration_token: token.clone(), body_bytes_max: settings.body_bytes_max };
     let api = Arc::new(api);
     let mut stop = told_to_stop()?;
@@ -86,31 +89,33 @@ async fn settle(
     cluster: &raft::Settings,
     address: &Address,
     token: &str,
-    http: &SharedListener,
+    http: &Server,
     api: &Arc<ApiSettings>,
 ) -> Result<bool, String> {
     let join_key = data::join_key(&settings.data)?;
     let (formed, is_formed) = watch::channel(false);
     let router = api::waiting_router(join_key, api.clone());
-    let waiting_room = tokio::spawn(serve_until(http.clone(), router, is_formed));
+    let waiting = http.clone();
+    let waiting_room = tokio::spawn(async move { waiting.run(router, is_formed).await });
     let outcome = formation::form(settings, address, join_key, token).await;
     let kept = match outcome {
         Formed::Founder => Cluster::found(cluster).map(|_| true),
         Formed::Member(ticket) => Cluster::accept(cluster, &ticket).map(|()| false),
     };
     formed.send_replace(true);
-    waiting_room.await.map_err(|error| error.to_string())??;
+    waiting_room.await.map_err(|error| error.to_string())?;
     kept.map_err(|error| error.to_string())
 }
 
 async fn serve_api(
     cluster: Cluster,
     api: Arc<ApiSettings>,
-    http: SharedListener,
+    http: Server,
     mut stop: watch::Receiver<bool>,
 ) -> Result<ExitCode, String> {
     let router = api::router(cluster.clone(), api);
-    let mut serving = tokio::spawn(serve_until(http, router, stop.clone()));
+    let end = stop.clone();
+    let mut serving = tokio::spawn(async move { http.run(router, end).await });
     tokio::select! {
         // First, because being told to stop ends the serving too, and that is no failure.
         biased;
@@ -120,7 +125,7 @@ async fn serve_api(
             return Ok(ExitCode::FAILURE);
         }
         ended = &mut serving => {
-            ended.map_err(|error| error.to_string())??;
+            ended.map_err(|error| error.to_string())?;
             return Err("the HTTP server has ended by itself".into());
         }
     }
@@ -136,23 +141,16 @@ async fn serve_api(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve_until(
-    listener: SharedListener,
-    router: axum::Router,
-    mut end: watch::Receiver<bool>,
-) -> Result<(), String> {
-    let service = router.into_make_service_with_connect_info::<ClientAddress>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(async move {
-            // The sender going away is an end too.
-            drop(end.wait_for(|end| *end).await);
-        })
-        .await
-        .map_err(|error| error.to_string())
-}
-
-async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))
+/// Listens as `TcpListener::bind` does, but for the queue: it has 128 places there, and a crowd that comes at once
+/// fills them, so that others wait a second and more until they try again.
+fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(ACCEPT_QUEUE)
+    };
+    listen().map_err(|error| format!("cannot listen on {address}: {error}"))
 }
 
 /// `host:port` of a listener as others may reach it: its address, or this machine's name if it has none.
@@ -181,8 +179,8 @@ fn told_to_stop() -> Result<watch::Receiver<bool>, String> {
 }
 
 /// One line that says where the node is; for a new cluster, the talk's lines to try.
-fn say_ready(cluster: &Cluster, address: &Address, http: &SharedListener, founded_with: Option<&str>) {
-    let local = http.0.local_addr().map_or_else(|_| address.http.clone(), |addr| format!("http://{addr}"));
+fn say_ready(cluster: &Cluster, address: &Address, http: &Server, founded_with: Option<&str>) {
+    let local = http.local_addr().map_or_else(|_| address.http.clone(), |addr| format!("http://{addr}"));
     let node_id = cluster.status().node_id;
     tracing::info!(node_id, http = %local, peers = %address.peers, "ready");
     let mut text = format!("stockade: node {} ready, http {local}, peers {}\n", node_id, address.peers);

@@ -71,6 +71,9 @@ pub(crate) struct Flags {
     /// Largest request body, in MiB [default: 64]
     #[arg(long, env = "STOCKADE_BODY_MAX_MIB", value_name = "MIB")]
     body_max_mib: Option<usize>,
+    /// Connections of clients at once; beyond it the one idle longest is closed [default: 16384]
+    #[arg(long, env = "STOCKADE_CONNECTIONS_MAX", value_name = "N")]
+    connections_max: Option<usize>,
     /// Threads that serve requests [default: one a core]
     #[arg(long, env = "STOCKADE_THREADS", value_name = "N")]
     threads: Option<usize>,
@@ -99,6 +102,7 @@ pub(crate) struct Settings {
     pub(crate) sled_cache_bytes: u64,
     pub(crate) disk_reserve_bytes: u64,
     pub(crate) body_bytes_max: usize,
+    pub(crate) connections_max: usize,
     pub(crate) threads: usize,
     pub(crate) log: String,
 }
@@ -132,6 +136,7 @@ impl Settings {
             sled_cache_bytes: flags.sled_cache_mib.or(file.sled_cache_mib).unwrap_or(32) << 20,
             disk_reserve_bytes: flags.disk_reserve_mib.or(file.disk_reserve_mib).unwrap_or(64) << 20,
             body_bytes_max: flags.body_max_mib.or(file.body_max_mib).unwrap_or(64) << 20,
+            connections_max: flags.connections_max.or(file.connections_max).unwrap_or(16_384),
             threads: flags.threads.or(file.threads).unwrap_or(cores),
             log: flags.log.or(file.log).unwrap_or_else(|| LOG_DEFAULT.into()),
         };
@@ -145,6 +150,7 @@ impl Settings {
             ("snapshot-after", self.snapshot_after_entries),
             ("sled-cache-mib", self.sled_cache_bytes),
             ("body-max-mib", self.body_bytes_max as u64),
+            ("connections-max", self.connections_max as u64),
             ("threads", self.threads as u64),
         ];
         for (name, value) in not_zero {
@@ -241,6 +247,6 @@ mod tests {
         assert_eq!(file.snapshot_after, Some(defaults.snapshot_after_entries));
         let named = toml::from_str::<toml::Table>(&uncommented).unwrap().len();
         assert_eq!(file.disk_reserve_mib, Some(defaults.disk_reserve_bytes >> 20));
-        assert_eq!(named, 19, "every setting is explained there");
+        assert_eq!(named, 20, "every setting is explained there");
     }
 }

@@ -183,7 +183,7 @@ impl Cluster {
     }
 
     /// Puts reports through the log, in order and together; without a majority this node's disk takes them. Only
-    /// `Add`, `Sight` and `Import`, also within `Once`.
+    /// `Add`, `Sight` and `Import`.
     pub async fn propose_reports(&self, commands: Vec<Command>) -> Result<Vec<Submitted>, Error> {
         self.node.submit_reports(commands).await
     }
@@ -241,11 +241,8 @@ impl Cluster {
         address: Address,
         learner: bool,
     ) -> Result<JoinTicket, Error> {
-        let command = Command {
-            time: crate::upkeep::now(),
-            actor: Actor { account: "".into(), role: Role::Admin, address: address.peers.as_str().into() },
-            operation: Operation::AllocateNode { join_key },
-        };
+        let actor = Actor { account: "".into(), role: Role::Admin, address: address.peers.as_str().into() };
+        let command = Command::new(crate::upkeep::now(), actor, Operation::AllocateNode { join_key });
         let node_id = match self.propose(command).await?.outcome {
             Outcome::Node(id) => id,
             other => return Err(Error::Refused(format!("no node id was given: {other:?}"))),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub(crate) const ELECTION_MS: std::ops::Range<u64> = 600..1200;
 const ENTRIES_PER_APPEND: u64 = 64;
 /// A snapshot has to be sent, checked and installed within this.
 const INSTALL_SNAPSHOT_MS: u64 = 60_000;
+/// Between two times that the same snapshot is asked for.
+const SNAPSHOT_ASKED_EVERY: Duration = Duration::from_millis(500);
 /// Log entries purged at once.
 const PURGE_BATCH_ENTRIES: u64 = 1024;
 /// Shutting down waits no longer than this for the outbox and for a new leader, each.
@@ -265,10 +268,17 @@ impl Node {
         let stopped = |error: openraft::errors::Fatal<_>| Error::Stopped(error.to_string());
         self.space.writable()?;
         let target = self.picture().index;
-        self.raft.trigger().snapshot().await.map_err(stopped)?;
         let mut metrics = self.raft.metrics();
         let done = metrics.wait_until(|metrics| metrics.snapshot.is_some_and(|id| id.index >= target));
-        let index = match tokio::time::timeout(Duration::from_millis(INSTALL_SNAPSHOT_MS), done).await {
+        let mut done = pin!(tokio::time::timeout(Duration::from_millis(INSTALL_SNAPSHOT_MS), done));
+        let done = loop {
+            // Asked for while an earlier one is being made, it is not made: it has to be asked for again.
+            self.raft.trigger().snapshot().await.map_err(stopped)?;
+            if let Ok(done) = tokio::time::timeout(SNAPSHOT_ASKED_EVERY, &mut done).await {
+                break done;
+            }
+        };
+        let index = match done {
             Ok(Ok(metrics)) => metrics.snapshot.map_or(0, |id| id.index),
             _ => {
                 return Err(Error::OutcomeUnknown {

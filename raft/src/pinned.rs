@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::blocklist::{
-    Account, Actor, Batch, ClusterInfo, Command, Entry, Kind, List, Observable, Operation, Origin,
+    Account, Actor, Batch, ClusterInfo, Command, Entry, Kind, List, Observable, Once, Operation, Origin,
     OriginMark, Record, Report, Role, Timestamp, Token,
 };
 use crate::cluster::{Address, Identity};
@@ -43,7 +43,7 @@ fn report() -> Report {
 
 fn command(operation: Operation) -> Batch {
     let actor = Actor { account: "anna".into(), role: Role::Analyst, address: "10.0.0.7".into() };
-    let command = Command { time: Timestamp(1_625_292_673_000), actor, operation };
+    let command = Command::new(Timestamp(1_625_292_673_000), actor, operation);
     Batch { origin: Origin { node: 2, incarnation: 3 }, first_sequence: 4, commands: vec![command] }
 }
 
@@ -80,11 +80,11 @@ fn commands_keep_their_bytes() {
     let rows = [
         (
             Operation::Add(vec![report()]),
-            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e3700010000c00002012003737368057765623031017801047363616e01fbd007",
+            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e3700010000c00002012003737368057765623031017801047363616e01fbd00700",
         ),
         (
             Operation::Delete(vec![ip("192.0.2.0/24")]),
-            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e3701010000c000020018",
+            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e3701010000c00002001800",
         ),
         (
             Operation::CreateAccount {
@@ -92,7 +92,7 @@ fn commands_keep_their_bytes() {
                 password_hash: "$".into(),
                 role: Role::Sensor,
             },
-            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370204616e6e61012401",
+            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370204616e6e6101240100",
         ),
         (
             Operation::UpdateAccount {
@@ -100,32 +100,39 @@ fn commands_keep_their_bytes() {
                 password_hash: None,
                 role: Some(Role::Reader),
             },
-            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370304616e6e61000100",
+            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370304616e6e6100010000",
         ),
         (
             Operation::DeleteAccount("anna".into()),
-            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370404616e6e61",
+            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370404616e6e6100",
         ),
         (
             Operation::PutToken { username: "anna".into(), token: token() },
-            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370504616e6e6102667707070707070707070707070707070707070707070707070707070707070707070c",
+            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370504616e6e6102667707070707070707070707070707070707070707070707070707070707070707070c00",
         ),
         (
             Operation::DeleteToken { username: "anna".into(), name: "fw".into() },
-            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370604616e6e61026677",
+            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370604616e6e6102667700",
         ),
         (
             Operation::Found { cluster_id: [1; 16], peer_secret: [2; 32] },
-            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e3707010101010101010101010101010101010202020202020202020202020202020202020202020202020202020202020202",
+            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370701010101010101010101010101010101020202020202020202020202020202020202020202020202020202020202020200",
         ),
         (
             Operation::AllocateNode { join_key: [3; 16] },
-            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e370803030303030303030303030303030303",
+            "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e37080303030303030303030303030303030300",
         ),
     ];
     for (operation, hex) in rows {
         check(Content::Batch, &command(operation), hex);
     }
+    let mut keyed = command(Operation::Delete(Vec::new()));
+    keyed.commands[0].once = Some(Once { key: [1; 16], part: 2, request: [3; 16] });
+    check(
+        Content::Batch,
+        &keyed,
+        "5d010102030401fdd01ffcd5f402000004616e6e61020831302e302e302e37010001010101010101010101010101010101010203030303030303030303030303030303",
+    );
 }
 
 #[test]
@@ -182,7 +189,7 @@ fn files_and_log_entries_keep_their_bytes() {
     );
     let Batch { commands, .. } = command(Operation::Delete(Vec::new()));
     let kept = Kept { incarnation: 3, sequence: 4, command: commands.into_iter().next().unwrap() };
-    check(Content::Pending, &kept, "5d08010304fdd01ffcd5f402000004616e6e61020831302e302e302e370100");
+    check(Content::Pending, &kept, "5d08010304fdd01ffcd5f402000004616e6e61020831302e302e302e37010000");
     let membership =
         openraft::Membership::new(vec![BTreeSet::from([2])], BTreeMap::from([(2, address())])).unwrap();
     let payloads = [

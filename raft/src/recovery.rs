@@ -148,6 +148,7 @@ mod tests {
     async fn opened(purged: u64, list: Option<u64>, snapshot: Option<u64>) -> Result<(u64, u64), Error> {
         let home = tempfile::tempdir().unwrap();
         let settings = Settings::of_a_test(home.path(), crate::Address::default());
+        crate::Cluster::found(&settings).unwrap();
         let mut log = open_log(home.path()).unwrap();
         log.save_vote(&Vote::new(1, 1)).await.unwrap();
         log.purge(LogId::from(at(purged))).await.unwrap();

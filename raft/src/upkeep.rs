@@ -39,11 +39,8 @@ pub(crate) async fn found(node: &Arc<Node>) -> Result<(), Error> {
 
 /// A command of the cluster itself, stamped now.
 pub(crate) fn command(operation: Operation) -> Command {
-    Command {
-        time: now(),
-        actor: Actor { account: "".into(), role: Role::Admin, address: "".into() },
-        operation,
-    }
+    let actor = Actor { account: "".into(), role: Role::Admin, address: "".into() };
+    Command::new(now(), actor, operation)
 }
 
 /// This node's clock, for commands of the cluster itself.

@@ -59,7 +59,7 @@ mod tests {
 
     fn command(operation: Operation) -> Command {
         let actor = Actor { account: "".into(), role: Role::Admin, address: "".into() };
-        Command { time: Timestamp(0), actor, operation }
+        Command::new(Timestamp(0), actor, operation)
     }
 
     #[test]

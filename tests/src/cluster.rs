@@ -14,7 +14,7 @@ pub const TOKEN: &str = "SuperSecretToken";
 /// The password of every account the harness registers.
 pub const PASSWORD: &str = "SecretPW";
 /// The analyst that `TestCluster::start` registers.
-const ANALYST: &str = "analyst";
+pub(crate) const ANALYST: &str = "analyst";
 /// How long a cluster may take to come to an agreement about itself.
 const AGREED_WITHIN: Duration = Duration::from_secs(30);
 /// Looks in a row that have to find the same voters.

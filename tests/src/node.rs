@@ -269,11 +269,30 @@ impl Node {
         status["node_id"].as_u64().expect("the status has the node's id")
     }
 
+    /// The bytes of memory that its process holds (the second word of `/proc/PID/statm`, in pages).
+    #[track_caller]
+    pub fn resident_bytes(&self) -> u64 {
+        let statm = fs::read_to_string(self.proc("statm")).expect("a running process has it");
+        let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+        pages.expect("a number of pages") * rustix::param::page_size() as u64
+    }
+
+    /// The files and connections that its process has open.
+    #[track_caller]
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(self.proc("fd")).expect("a running process has it").count()
+    }
+
     /// All it has written to its log.
     pub fn log(&self) -> String {
         fs::read(self.log_path())
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default()
+    }
+
+    fn proc(&self, file: &str) -> PathBuf {
+        let child = self.process.as_ref().expect("the node was started");
+        format!("/proc/{}/{file}", child.id()).into()
     }
 
     fn log_path(&self) -> PathBuf {

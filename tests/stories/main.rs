@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story fails loudly, where it stands")]
 
+mod abuse;
 mod accounts;
 mod allow;
 mod auditing;
@@ -11,6 +12,7 @@ mod churn;
 mod clocks;
 mod command_line;
 mod crash_points;
+mod crowds;
 mod disks;
 mod errors;
 mod faults;

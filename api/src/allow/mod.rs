@@ -4,6 +4,8 @@ mod add;
 mod all;
 mod body;
 mod delete;
+#[cfg(test)]
+mod garbage;
 mod plain;
 mod show;
 mod view;

@@ -20,7 +20,7 @@ fn entries(values: &[&str], comment: &str) -> Vec<Arc<Entry>> {
     };
     let actor = Actor { account: "anna".into(), role: Role::Analyst, address: "10.0.0.7".into() };
     let operation = Operation::Add(values.iter().map(report).collect());
-    let command = Command { time: Timestamp(1_625_292_673_000), actor, operation };
+    let command = Command::new(Timestamp(1_625_292_673_000), actor, operation);
     let origin = Origin { node: 1, incarnation: 1 };
     let mut list = List::default();
     list.apply(4, &Batch { origin, first_sequence: 1, commands: vec![command] });

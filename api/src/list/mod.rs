@@ -11,6 +11,8 @@ mod delete;
 mod events;
 mod filter;
 mod following;
+#[cfg(test)]
+mod garbage;
 mod history;
 mod lookup;
 mod order;

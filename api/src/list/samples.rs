@@ -20,7 +20,7 @@ impl Desk {
     pub(super) fn run(&mut self, seconds_ago: i64, account: &str, operation: Operation) -> Outcome {
         self.sent += 1;
         let actor = Actor { account: account.into(), role: Role::Analyst, address: "10.0.0.7".into() };
-        let command = Command { time: NOW.plus_seconds(-seconds_ago), actor, operation };
+        let command = Command::new(NOW.plus_seconds(-seconds_ago), actor, operation);
         let origin = Origin { node: 1, incarnation: 1 };
         let batch = Batch { origin, first_sequence: self.sent, commands: vec![command] };
         self.list.apply(self.sent, &batch).outcomes.remove(0).unwrap()

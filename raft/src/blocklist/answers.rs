@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::command::{Line, Operation, Outcome, Refusal};
+use super::command::{Line, Outcome, Refusal};
 use super::timestamp::Timestamp;
 
 /// How long an answer is kept, in seconds by the times of the commands.
@@ -16,8 +16,8 @@ pub const ANSWERS_MAX: usize = 65_536;
 /// The longest reason kept with an answer, in bytes: 512 of them are one value on disk.
 const REASON_BYTES_MAX: usize = 200;
 
-/// An operation that must be done once, however often it is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The name of a part of a request, which counts once, however often it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Once {
     /// A digest of the key that the client chose; keys of different accounts are different.
     pub key: [u8; 16],
@@ -25,8 +25,6 @@ pub struct Once {
     pub part: u32,
     /// A digest of the whole request.
     pub request: [u8; 16],
-    /// What to do.
-    pub operation: Box<Operation>,
 }
 
 /// Under what an answer is kept.

@@ -46,6 +46,8 @@ pub struct Command {
     pub actor: Actor,
     /// What for.
     pub operation: Operation,
+    /// The client's name for its request, under which it counts once; none counts every time.
+    pub once: Option<Once>,
 }
 
 /// Who asks for a command.
@@ -131,8 +133,6 @@ pub enum Operation {
     AllowAdd(Vec<NewAllow>),
     /// Takes observables off the allow list (analyst and admin). One line each.
     AllowDelete(Vec<Observable>),
-    /// Does something once under a key; a repeat gets the first answer.
-    Once(Once),
     /// Lists observables like `Add`, and marks what is new with a label by which it can be undone.
     Import {
         /// The label.
@@ -241,7 +241,7 @@ pub enum Outcome {
         /// Where the next step goes on; `None` when all is done.
         next: Option<Observable>,
     },
-    /// Of `Once`: what came of it when it was first sent.
+    /// Of a command that is to count once: what came of it when it was first sent.
     Repeated(Box<Outcome>),
 }
 
@@ -283,12 +283,18 @@ pub enum Refusal {
     KeyReused(String),
 }
 
+impl Command {
+    /// A command that counts every time it is sent.
+    pub fn new(time: Timestamp, actor: Actor, operation: Operation) -> Command {
+        Command { time, actor, operation, once: None }
+    }
+}
+
 impl Operation {
     /// The version of the commands that it belongs to: the cluster's must be as high before it may be proposed.
     /// The one place to name the version of a new operation.
     pub fn version(&self) -> u32 {
         match self {
-            Operation::Once(once) => once.operation.version(),
             Operation::Add(_)
             | Operation::Delete(_)
             | Operation::CreateAccount { .. }
@@ -319,7 +325,6 @@ impl Operation {
             }
             Operation::AllowAdd(allows) => allows.len().max(1),
             Operation::Delete(values) | Operation::AllowDelete(values) => values.len().max(1),
-            Operation::Once(once) => once.operation.weight(),
             _ => 1,
         }
     }

@@ -5,6 +5,8 @@ mod client;
 mod connection;
 mod frame;
 mod handshake;
+#[cfg(test)]
+mod mangled;
 mod message;
 mod places;
 mod server;

@@ -189,18 +189,11 @@ impl World {
             tags: [].into(),
             seen: None,
         };
-        let add = Operation::Add(vec![report]);
-        let operation = match name {
-            Some(name) => Operation::Once(Once {
-                key: [name as u8; 16],
-                part: (name >> 8) as u32,
-                request: [0; 16],
-                operation: Box::new(add),
-            }),
-            None => add,
-        };
+        let operation = Operation::Add(vec![report]);
+        let once =
+            name.map(|name| Once { key: [name as u8; 16], part: (name >> 8) as u32, request: [0; 16] });
         let actor = Actor { account: "anna".into(), role: Role::Sensor, address: empty };
-        let command = Command { time: Timestamp(0), actor, operation };
+        let command = Command { once, ..Command::new(Timestamp(0), actor, operation) };
         let (ticket, answer) = outbox.enqueue(vec![command]).unwrap().remove(0);
         self.asked.push(Asked { address, name, node, ticket, answer: Some(answer), told: Told::Nothing });
     }

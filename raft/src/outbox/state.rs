@@ -149,9 +149,5 @@ impl State {
 
 /// Whether a command may be accepted without a majority: it only ever adds to what is known.
 pub(super) fn is_report(command: &Command) -> bool {
-    let operation = match &command.operation {
-        Operation::Once(once) => &*once.operation,
-        other => other,
-    };
-    matches!(operation, Operation::Add(_) | Operation::Sight(_) | Operation::Import { .. })
+    matches!(command.operation, Operation::Add(_) | Operation::Sight(_) | Operation::Import { .. })
 }

@@ -31,11 +31,11 @@ fn report(name: &str) -> Command {
         tags: [].into(),
         seen: None,
     };
-    Command {
-        time: Timestamp(i64::MAX / 4),
-        actor: Actor { account: empty.clone(), role: Role::Sensor, address: empty },
-        operation: Operation::Add(vec![report]),
-    }
+    Command::new(
+        Timestamp(i64::MAX / 4),
+        Actor { account: empty.clone(), role: Role::Sensor, address: empty },
+        Operation::Add(vec![report]),
+    )
 }
 
 fn sequences(submitted: Vec<Submitted>) -> Vec<u64> {
@@ -51,7 +51,7 @@ const SOON: Duration = Duration::from_secs(5);
 
 fn command(name: &str) -> Command {
     let actor = Actor { account: "".into(), role: Role::Admin, address: "".into() };
-    Command { time: Timestamp(i64::MAX / 4), actor, operation: Operation::DeleteAccount(name.into()) }
+    Command::new(Timestamp(i64::MAX / 4), actor, Operation::DeleteAccount(name.into()))
 }
 
 fn names(batch: Option<EncodedBatch>) -> (u64, Vec<String>) {

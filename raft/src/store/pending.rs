@@ -149,7 +149,7 @@ mod tests {
 
     fn kept(sequence: u64) -> Kept {
         let actor = Actor { account: "anna".into(), role: Role::Sensor, address: "".into() };
-        let command = Command { time: Timestamp(0), actor, operation: Operation::Add(Vec::new()) };
+        let command = Command::new(Timestamp(0), actor, Operation::Add(Vec::new()));
         Kept { incarnation: 1, sequence, command }
     }
 

@@ -35,7 +35,7 @@ pub(crate) fn add(value: &str) -> Command {
         seen: None,
     };
     let actor = Actor { account: "anna".into(), role: Role::Analyst, address: "192.0.2.7".into() };
-    Command { time: Timestamp(1000), actor, operation: Operation::Add(vec![report]) }
+    Command::new(Timestamp(1000), actor, Operation::Add(vec![report]))
 }
 
 pub(crate) async fn until(reason: &str, condition: impl Fn() -> bool) {

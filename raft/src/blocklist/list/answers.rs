@@ -6,7 +6,7 @@ use imbl::{OrdMap, OrdSet};
 
 use super::apply::Applying;
 use crate::blocklist::answers::{ANSWER_KEPT_SECONDS, ANSWERS_MAX, Answer, AnswerKey, Given, Once};
-use crate::blocklist::command::{Actor, Operation, Outcome, Refusal};
+use crate::blocklist::command::{Command, Outcome, Refusal};
 use crate::blocklist::record::RecordKey;
 use crate::blocklist::timestamp::Timestamp;
 
@@ -61,30 +61,28 @@ fn is_over(given: Timestamp, time: Timestamp) -> bool {
 }
 
 impl Applying<'_> {
-    /// Runs an operation unless its answer is known.
-    pub(super) fn once(&mut self, time: Timestamp, actor: &Actor, once: &Once) -> Result<Outcome, Refusal> {
-        if matches!(*once.operation, Operation::Once(_)) {
-            return Err(Refusal::Guarded("what is done once is no request of its own".to_owned()));
-        }
+    /// Runs a command unless its answer is known.
+    pub(super) fn once(&mut self, command: &Command, once: &Once) -> Outcome {
+        let Command { time, actor, operation, .. } = command;
         let key = AnswerKey { account: actor.account.clone(), key: once.key, part: once.part };
-        if let Some(answer) = self.list.answers.get(&key).filter(|answer| !is_over(answer.time, time)) {
+        if let Some(answer) = self.list.answers.get(&key).filter(|answer| !is_over(answer.time, *time)) {
             if answer.request != once.request {
                 let sentence = "the Idempotency-Key was used for another request";
-                return Err(Refusal::KeyReused(sentence.to_owned()));
+                return Outcome::Refused(Refusal::KeyReused(sentence.to_owned()));
             }
-            return Ok(Outcome::Repeated(Box::new(answer.given.outcome())));
+            return Outcome::Repeated(Box::new(answer.given.outcome()));
         }
-        let outcome = self.run_operation(time, actor, &once.operation);
+        let outcome = self.run_operation(*time, actor, operation);
         if let Some(given) = Given::new(&outcome) {
-            let answer = Answer { request: once.request, time, given };
+            let answer = Answer { request: once.request, time: *time, given };
             self.list.answers.put(key.clone(), Arc::new(answer));
             self.touch(RecordKey::Answer(key));
         }
         for _ in 0..FORGOTTEN_AT_ONCE {
-            let Some(key) = self.list.answers.surplus(time) else { break };
+            let Some(key) = self.list.answers.surplus(*time) else { break };
             self.list.answers.remove(&key);
             self.touch(RecordKey::Answer(key));
         }
-        Ok(outcome)
+        outcome
     }
 }

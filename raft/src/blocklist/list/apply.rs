@@ -75,7 +75,10 @@ impl List {
 impl Applying<'_> {
     fn run(&mut self, command: &Command) -> Outcome {
         self.time = command.time;
-        self.run_operation(command.time, &command.actor, &command.operation)
+        match &command.once {
+            Some(once) => self.once(command, once),
+            None => self.run_operation(command.time, &command.actor, &command.operation),
+        }
     }
 
     pub(super) fn run_operation(&mut self, time: Timestamp, actor: &Actor, operation: &Operation) -> Outcome {
@@ -99,7 +102,6 @@ impl Applying<'_> {
             Operation::Patch(patch) => self.patch(actor, patch),
             Operation::AllowAdd(allows) => self.allow_add(time, actor, allows),
             Operation::AllowDelete(values) => self.allow_delete(actor, values),
-            Operation::Once(once) => self.once(time, actor, once),
             Operation::Undo(undo) => self.undo(actor, undo),
             Operation::RaiseVersion(version) => self.raise_version(actor, *version),
             Operation::PutSettings(settings) => self.put_settings(actor, settings),

@@ -27,7 +27,7 @@ pub(super) fn actor(account: &str, role: Role) -> Actor {
 }
 
 pub(super) fn command(second: i64, actor: Actor, operation: Operation) -> Command {
-    Command { time: Timestamp(second * 1000), actor, operation }
+    Command::new(Timestamp(second * 1000), actor, operation)
 }
 
 pub(crate) fn batch(first_sequence: u64, commands: Vec<Command>) -> Batch {

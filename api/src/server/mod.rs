@@ -1,0 +1,121 @@
+//! The HTTP server: one listening socket for two routers, one after the other (the waiting room, then the API),
+//! and the limits that keep slow, endless and too many clients from hurting the others.
+
+mod arriving;
+mod connection;
+mod connections;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::IntoResponse;
+use rustix::net::sockopt::set_tcp_user_timeout;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use arriving::Bodies;
+use connection::Connection;
+use connections::Connections;
+
+use crate::error::ApiError;
+
+/// Between two tries when no connection can be accepted, as when files have run out.
+const PAUSE: Duration = Duration::from_millis(100);
+/// A client that takes nothing of an answer for so long is gone.
+const UNREAD_MAX: Duration = Duration::from_secs(60);
+
+/// The address a request comes from, for handlers.
+#[derive(Clone, Copy)]
+pub(crate) struct ClientAddress(pub(crate) SocketAddr);
+
+/// A listening socket and what all its connections share; the socket closes with the last handle.
+#[derive(Clone)]
+pub struct Server {
+    listener: Arc<TcpListener>,
+    connections: Arc<Connections>,
+    bodies: Arc<Bodies>,
+}
+
+impl Server {
+    /// Serves so many connections at once, and holds bodies of this length at least.
+    pub fn new(listener: TcpListener, connections_max: usize, body_bytes_max: usize) -> Server {
+        Server {
+            listener: Arc::new(listener),
+            connections: Arc::new(Connections::new(connections_max)),
+            bodies: Arc::new(Bodies::new(body_bytes_max)),
+        }
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves a router until `end` turns true or its sender goes away; then takes no new connections, and ends
+    /// when the requests under way have been answered.
+    pub async fn run(&self, router: Router, mut end: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        let told = end.clone();
+        let mut ending = std::pin::pin!(async { drop(end.wait_for(|end| *end).await) });
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut ending => break,
+                Some(_) = tasks.join_next() => {}
+                (stream, address) = self.accept() => {
+                    let Some(place) = self.connections.enter() else {
+                        turn_away(&stream).await;
+                        continue;
+                    };
+                    let (router, bodies) = (router.clone(), self.bodies.clone());
+                    tasks.spawn(Connection { address, router, place, bodies }.serve(stream, told.clone()));
+                }
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, address)) => {
+                    let unread = u32::try_from(UNREAD_MAX.as_millis()).unwrap_or(u32::MAX);
+                    let set = stream.set_nodelay(true);
+                    if let Err(error) = set.and_then(|()| Ok(set_tcp_user_timeout(&stream, unread)?)) {
+                        tracing::debug!(%error, "a connection ended at once");
+                    }
+                    return (stream, address);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Answers without having read anything: every place is taken by a request that is being answered.
+async fn turn_away(stream: &TcpStream) {
+    let sentence = "this node has as many connections as it serves at once";
+    let response = ApiError::Unavailable(sentence.into(), Duration::from_secs(1)).into_response();
+    let (parts, body) = response.into_parts();
+    let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status).into_bytes();
+    let body = axum::body::to_bytes(body, 1024).await.unwrap_or_default();
+    for (name, value) in &parts.headers {
+        text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    if !parts.headers.contains_key(axum::http::header::CONTENT_LENGTH) {
+        text.extend(format!("content-length: {}\r\n", body.len()).into_bytes());
+    }
+    text.extend(b"\r\n");
+    text.extend(body);
+    // A new connection takes a few hundred bytes at once, or is gone.
+    if stream.writable().await.is_ok() {
+        drop(stream.try_write(&text));
+    }
+}
