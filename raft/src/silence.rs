@@ -17,8 +17,9 @@ use crate::node::{ELECTION_MS, Node};
 const INTERVAL: Duration = Duration::from_millis(100);
 /// A leader that no majority has answered for so long is answered by nobody.
 const UNANSWERED: Duration = Duration::from_millis(2 * ELECTION_MS.end);
-/// Time enough for the others to elect one.
-const SILENCE: Duration = Duration::from_millis(3 * ELECTION_MS.end / 2);
+/// Time enough for the others to elect one: they wait for the lease of this one to end, and then for their own
+/// election timeout.
+const SILENCE: Duration = Duration::from_millis(2 * ELECTION_MS.end + 200);
 /// Time enough for an answer, if there is to be one.
 const MOMENT: Duration = Duration::from_millis(400);
 
