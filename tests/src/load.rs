@@ -38,6 +38,8 @@ struct Adds {
     listed: u64,
     /// Answered 200.
     sighted: u64,
+    /// Answered 202: counts in the end. No story takes the disk of a node that was written to.
+    accepted: u64,
     /// Answered otherwise, or not at all: may have counted.
     unknown: u64,
 }
@@ -107,6 +109,10 @@ impl Ledger {
         match sent {
             Ok(answer) if answer.status == 201 => adds.listed += 1,
             Ok(answer) if answer.status == 200 => adds.sighted += 1,
+            Ok(answer) if answer.status == 202 => {
+                adds.accepted += 1;
+                return Ok(());
+            }
             other => {
                 adds.unknown += 1;
                 return Err(match other {
@@ -148,7 +154,7 @@ impl Ledger {
         }
         for (address, adds) in &self.adds {
             let reports = counted.get(address.as_str()).copied().unwrap_or(0);
-            let sure = adds.listed + adds.sighted;
+            let sure = adds.listed + adds.sighted + adds.accepted;
             let possible = sure..=sure + adds.unknown;
             assert!(possible.contains(&reports), "{address} counts {reports} reports, but was told {adds:?}");
             assert!(adds.listed <= 1, "{address} was told to be new {} times", adds.listed);
@@ -162,6 +168,7 @@ impl Ledger {
             let sum = self.adds.entry(address).or_default();
             sum.listed += adds.listed;
             sum.sighted += adds.sighted;
+            sum.accepted += adds.accepted;
             sum.unknown += adds.unknown;
         }
     }
@@ -189,7 +196,11 @@ mod tests {
 
     #[test]
     fn a_lost_or_doubled_write_is_found() {
-        let told = |listed, sighted, unknown| Adds { listed, sighted, unknown };
+        let told = |listed, sighted, unknown| Adds { listed, sighted, unknown, ..Adds::default() };
+        let accepted = |accepted| Adds { accepted, ..Adds::default() };
+        check(accepted(2), listed(1), true);
+        check(accepted(1), json!([]), false); // What was accepted is lost.
+        check(accepted(1), listed(1), false); // What was accepted counts twice.
         check(told(1, 2, 0), listed(2), true);
         check(told(1, 2, 0), listed(1), false); // A sighting is lost.
         check(told(1, 2, 0), listed(3), false); // A sighting counts twice.

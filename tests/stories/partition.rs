@@ -73,7 +73,7 @@ fn nodes_that_cannot_reach_each_other_refuse_writes_and_agree_again() {
     // The old leader, too, finds out that it leads nobody.
     for number in 0..3 {
         let client = cluster.analyst(number);
-        client.post("/ip/add", &json!({"ip": "203.0.113.1"})).expect(503).message();
+        client.post("/ip/delete", &json!({"ip": "198.51.100.1"})).expect(503).message();
         client.get("/ip/all?consistency=linearizable").expect(503).message();
         assert_eq!(client.get("/ip/all?format=txt").expect(200).text(), "198.51.100.1\n");
     }
