@@ -14,6 +14,8 @@ use crate::writing::Writing;
 
 /// Refused lines that an answer names; the others are counted.
 const REFUSED_SHOWN_MAX: usize = 1000;
+/// Values in one command that is no report: a removal changes two keys.
+const CHANGES_MAX: usize = REPORTS_MAX / 2;
 /// Commands of one bulk request that are under way together.
 const COMMANDS_AT_ONCE: usize = 32;
 
@@ -113,12 +115,16 @@ pub(crate) async fn run<T: Clone>(
 ) -> Result<Response, ApiError> {
     let mut summary = Summary { dry_run: writing.is_rehearsal(), ..Summary::default() };
     let mut index = writing.index();
+    let chunk = match way {
+        Way::Reports => REPORTS_MAX,
+        Way::Changes => CHANGES_MAX,
+    };
     loop {
-        let group = next_group(&mut items, &mut summary);
+        let group = next_group(&mut items, chunk * COMMANDS_AT_ONCE, &mut summary);
         if group.is_empty() {
             break;
         }
-        let chunks = group.chunks(REPORTS_MAX);
+        let chunks = group.chunks(chunk);
         let operations =
             chunks.clone().map(|chunk| operation(chunk.iter().map(|(_, item)| item.clone()).collect()));
         let submitted = match way {
@@ -161,9 +167,13 @@ pub(crate) async fn run<T: Clone>(
 }
 
 /// The next items that are put through together; what cannot be is noted.
-fn next_group<T>(items: &mut impl Iterator<Item = Item<T>>, summary: &mut Summary) -> Vec<(usize, T)> {
+fn next_group<T>(
+    items: &mut impl Iterator<Item = Item<T>>,
+    most: usize,
+    summary: &mut Summary,
+) -> Vec<(usize, T)> {
     let mut group = Vec::new();
-    while group.len() < REPORTS_MAX * COMMANDS_AT_ONCE {
+    while group.len() < most {
         match items.next() {
             Some(Ok(item)) => group.push(item),
             Some(Err(refused)) => summary.refuse(refused),

@@ -58,6 +58,7 @@ pub(super) struct Arguments {
 pub(super) struct Totals {
     added: u64,
     sighted: u64,
+    accepted: u64,
     refused: u64,
     shown: Vec<String>,
 }
@@ -200,6 +201,7 @@ impl Totals {
     pub(super) fn add(&mut self, answer: &Value, before: usize) {
         self.added += answer["added"].as_u64().unwrap_or(0);
         self.sighted += answer["sighted"].as_u64().unwrap_or(0);
+        self.accepted += answer["accepted"].as_u64().unwrap_or(0);
         self.refused += answer["refused_total"].as_u64().unwrap_or(0);
         for refused in answer["refused"].as_array().into_iter().flatten() {
             if self.shown.len() < REFUSED_SHOWN_MAX {
@@ -216,8 +218,12 @@ impl Totals {
         if self.refused > self.shown.len() as u64 {
             output::error(&format!("and {} more refused lines", self.refused - self.shown.len() as u64));
         }
-        let Totals { added, sighted, refused, .. } = self;
-        output::line(&format!("{added} added, {sighted} {counted_again}, {refused} refused"))
+        let Totals { added, sighted, accepted, refused, .. } = self;
+        let waiting = match accepted {
+            0 => String::new(),
+            accepted => format!("{accepted} accepted until there is a majority, "),
+        };
+        output::line(&format!("{added} added, {sighted} {counted_again}, {waiting}{refused} refused"))
     }
 }
 

@@ -19,7 +19,7 @@ use super::timestamp::Timestamp;
 pub const VERSION: u32 = 1;
 
 /// The most reports or observables one command carries; a longer bulk request is several commands.
-pub const REPORTS_MAX: usize = 512;
+pub const REPORTS_MAX: usize = 256;
 /// The longest comment kept, in bytes; longer ones are cut at a character boundary by `apply`.
 pub const COMMENT_BYTES_MAX: usize = 1024;
 
@@ -31,7 +31,7 @@ pub const TAGS_MAX: usize = 32;
 pub const TAG_BYTES_MAX: usize = 64;
 
 /// The most entries that one `Expire` or `Undo` touches, which bounds the change set.
-pub const EXPIRED_MAX: usize = 512;
+pub const EXPIRED_MAX: usize = 128;
 /// The most entries that one `Undo` looks at, which bounds its time.
 pub const UNDO_SCAN_MAX: usize = 65_536;
 /// The most addresses of one node that are kept from the list.
@@ -317,14 +317,16 @@ impl Operation {
         }
     }
 
-    /// How many observables it is about; at least one.
+    /// How many keys it changes, about; at least one.
     pub fn weight(&self) -> usize {
         match self {
             Operation::Add(reports) | Operation::Sight(reports) | Operation::Import { reports, .. } => {
                 reports.len().max(1)
             }
             Operation::AllowAdd(allows) => allows.len().max(1),
-            Operation::Delete(values) | Operation::AllowDelete(values) => values.len().max(1),
+            // A removal leaves a tombstone behind.
+            Operation::Delete(values) => 2 * values.len().max(1),
+            Operation::AllowDelete(values) => values.len().max(1),
             _ => 1,
         }
     }

@@ -46,8 +46,8 @@ impl Outbox {
         self.check_age()?;
         let mut answers = self.enqueue(commands)?;
         let begun = Instant::now();
-        let patience = if self.is_cut_off() { Duration::ZERO } else { self.limits.accept_after };
-        let mut deadline = begun + patience.min(timeout);
+        let patience = if self.is_cut_off() { Duration::ZERO } else { self.limits.accept_after.min(timeout) };
+        let mut deadline = begun + patience;
         let mut asked_to_keep = false;
         let mut submitted = Vec::with_capacity(answers.len());
         while submitted.len() < answers.len() {
@@ -58,6 +58,14 @@ impl Outbox {
                 Err(_) if asked_to_keep => {
                     return Err(self.give_up(&tickets(&answers[at..]), at > 0, timeout));
                 }
+                // There is a majority, and much to do for it.
+                Err(_)
+                    if !patience.is_zero()
+                        && self.moved_after(deadline - patience)
+                        && deadline < begun + timeout =>
+                {
+                    deadline = (deadline + patience).min(begun + timeout);
+                }
                 Err(_) => {
                     let tickets = tickets(&answers[at..]);
                     self.accept_soon(&tickets);
@@ -65,11 +73,16 @@ impl Outbox {
                         return Err(self.give_up_because(error, &tickets, at > 0, begun.elapsed()));
                     }
                     asked_to_keep = true;
-                    deadline = begun + patience + timeout;
+                    deadline = Instant::now() + timeout;
                 }
             }
         }
         Ok(submitted)
+    }
+
+    /// Whether something was applied since.
+    fn moved_after(&self, moment: Instant) -> bool {
+        self.state.lock().last_applied.is_some_and(|at| at > moment.into_std())
     }
 
     /// Nothing has come back for so long that waiting is in vain.

@@ -35,8 +35,9 @@ const COMMANDS_MAX: usize = 65_536;
 const WEIGHT_MAX: usize = 1 << 20;
 /// Commands in one batch.
 const BATCH_COMMANDS_MAX: usize = 1024;
-/// Reports and observables in one batch, after which it takes no further command.
-const BATCH_WEIGHT_MAX: usize = 1024;
+/// Keys that one batch changes, about; one command alone may change as many. A batch is one change of the list on disk,
+/// and sled bears no more than some hundred keys at once.
+const BATCH_WEIGHT_MAX: usize = 256;
 
 /// What may wait on disk for a majority.
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +157,9 @@ impl Outbox {
                 }
                 let Some(item) = state.waiting.pop_front() else { break };
                 state.numbered.push_back(item);
+            }
+            if weight > 0 && weight + state.numbered[state.sent].weight > BATCH_WEIGHT_MAX {
+                break;
             }
             let sequence = state.applied + 1 + state.sent as u64;
             if state.kept.is_some_and(|kept| sequence > kept) {

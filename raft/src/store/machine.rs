@@ -27,7 +27,7 @@ const ENTRIES_PER_PICTURE: usize = 64;
 /// A snapshot is taken to need this many times the room of the last one.
 const SNAPSHOT_GROWTH: u64 = 2;
 /// Changed keys after which they go to sled, so that no sled batch gets much longer.
-const KEYS_PER_CHANGE_SET: usize = 512;
+const KEYS_PER_CHANGE_SET: usize = 64;
 
 /// What readers see, and how far it is: the machine writes here, the cluster handle reads.
 #[derive(Clone)]
