@@ -16,6 +16,8 @@ pub(crate) const PENDING: HeaderName = HeaderName::from_static("stockade-pending
 pub(crate) const COUNT: HeaderName = HeaderName::from_static("stockade-count");
 /// How many entries `limit` cut off a list.
 pub(crate) const TRUNCATED: HeaderName = HeaderName::from_static("stockade-truncated");
+/// How many entries cannot be had in the form that was asked for: networks for a device of hosts, IPv6 for one of IPv4.
+pub(crate) const SKIPPED: HeaderName = HeaderName::from_static("stockade-skipped");
 /// What to ask with, as `cursor=`, for the entries that `limit` cut off.
 pub(crate) const CURSOR: HeaderName = HeaderName::from_static("stockade-cursor");
 

@@ -52,6 +52,13 @@ impl Parameters {
         kept.map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect::<Vec<_>>().join("&")
     }
 
+    /// These parameters upon others that count less; without the own ones of a name that means none.
+    pub(crate) fn upon(&self, mut under: Vec<(String, String)>, without: Option<&str>) -> Parameters {
+        let own = self.0.iter().filter(|(key, _)| without.is_none_or(|name| key != name));
+        under.extend(own.cloned());
+        Parameters(under)
+    }
+
     pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
         let parse = |text: &str| {
             let wrong = || ApiError::BadRequest(format!("{name} `{text}` is not a whole number"));

@@ -20,6 +20,8 @@ pub(crate) struct Body {
     pub(crate) count: usize,
     /// Entries that `limit` left out.
     pub(crate) truncated: usize,
+    /// Entries that cannot be had in the form that was asked for.
+    pub(crate) skipped: usize,
     /// The cursor to go on with.
     pub(crate) next: Option<String>,
 }

@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 
 use crate::app::App;
-use crate::{admin, allow, error, health, list, metrics, requests, user};
+use crate::{admin, allow, error, format, health, list, metrics, requests, user};
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -37,6 +37,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/allow/delete", post(allow::delete))
         .route("/allow/all", get(allow::all))
         .route("/allow/{*value}", get(allow::show))
+        .route("/formats", get(format::show))
         .route("/{kind}/add", post(list::add))
         .route("/{kind}/sighting", post(list::sight))
         .route("/{kind}/delete", post(list::delete))

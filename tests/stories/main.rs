@@ -17,6 +17,7 @@ mod disks;
 mod errors;
 mod faults;
 mod filters;
+mod firewalls;
 mod following;
 mod formation;
 mod formats;

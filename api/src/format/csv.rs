@@ -16,6 +16,18 @@ impl Format for Csv {
         "text/csv; charset=utf-8"
     }
 
+    fn extension(&self) -> &'static str {
+        "csv"
+    }
+
+    fn about(&self) -> &'static str {
+        "columns as asked for with `fields=`; one column is a list"
+    }
+
+    fn has_fields(&self) -> bool {
+        true
+    }
+
     fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let fields = if shape.fields.is_empty() { &Field::COLUMNS[..] } else { &shape.fields };
         let start = out.len();

@@ -14,6 +14,18 @@ impl Format for Json {
         crate::answer::JSON
     }
 
+    fn extension(&self) -> &'static str {
+        "json"
+    }
+
+    fn about(&self) -> &'static str {
+        "an array of flat objects"
+    }
+
+    fn has_fields(&self) -> bool {
+        true
+    }
+
     fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         out.push(b'[');
         for (at, row) in rows.enumerate() {

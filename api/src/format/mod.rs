@@ -1,12 +1,35 @@
 //! The forms a list is handed out in: one file a format, one trait, and the registry of their names.
 
+mod apache;
+mod asked;
+mod checkpoint;
 mod csv;
+mod documentation;
+mod f5;
 mod field;
+mod haproxy;
+mod haproxy_map;
+mod ipset;
 mod json;
+mod knobs;
+mod lines;
+mod mikrotik;
 mod ndjson;
+mod nft;
+mod nginx_deny;
+mod nginx_geo;
+mod preset;
+mod rbldnsd;
+mod rpz;
+mod squid;
+mod suricata_iprep;
 mod txt;
+mod wazuh_cdb;
 mod xml;
+mod zeek;
 
+#[cfg(test)]
+mod device_tests;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +37,14 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
-use raft::blocklist::{Entry, Observable};
+use raft::blocklist::{Entry, Kind, Observable};
 
+pub(crate) use asked::Asked;
 pub(crate) use csv::disarmed;
+pub(crate) use documentation::show;
 pub(crate) use field::Field;
 pub(crate) use json::object;
+pub(crate) use knobs::{Comments, IfEmpty, Knob, Knobs};
 
 use crate::error::ApiError;
 
@@ -29,6 +55,21 @@ pub(crate) struct Shape {
     pub(crate) fields: Vec<Field>,
     /// As asked with `header=`; none is a header for more than one column.
     pub(crate) header: Option<bool>,
+    pub(crate) knobs: Knobs,
+    /// The index of the last change to the list.
+    pub(crate) version: u64,
+    /// The rows are merged from several entries, of whose words none may be said.
+    pub(crate) merged: bool,
+}
+
+impl Shape {
+    /// Where comments stand: as asked, else as the format has it.
+    pub(crate) fn comments(&self, otherwise: Comments) -> Comments {
+        match self.knobs.comments.unwrap_or(otherwise) {
+            Comments::Inline if self.merged => Comments::Header,
+            comments => comments,
+        }
+    }
 }
 
 /// A value that is handed out, and the entry that speaks of it: the allow list may leave parts of a network.
@@ -52,20 +93,89 @@ pub(crate) trait Format: Sync {
     fn name(&self) -> &'static str;
 
     /// The value of `Content-Type`.
-    fn content_type(&self) -> &'static str;
+    fn content_type(&self) -> &'static str {
+        "text/plain; charset=utf-8"
+    }
+
+    /// How a file of it is named.
+    fn extension(&self) -> &'static str {
+        "txt"
+    }
+
+    /// What it is for, on one line.
+    fn about(&self) -> &'static str;
+
+    /// The kinds that it can hold.
+    fn kinds(&self) -> &'static [Kind] {
+        &Kind::ALL
+    }
+
+    /// The parameters that it knows besides those of every format.
+    fn knobs(&self) -> &'static [Knob] {
+        &[]
+    }
+
+    /// Whether `fields=` chooses what it shows.
+    fn has_fields(&self) -> bool {
+        false
+    }
+
+    /// Whether its program takes a comment behind a value.
+    fn takes_inline_comments(&self) -> bool {
+        false
+    }
+
+    /// Whether it can hold this value of a kind that it can hold.
+    fn holds(&self, _value: &Observable, _shape: &Shape) -> bool {
+        true
+    }
 
     /// Appends the whole list; LF only, with a final LF.
     fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>);
 }
 
-/// Every format, the default first.
-pub(crate) static ALL: [&dyn Format; 5] = [&json::Json, &xml::Xml, &csv::Csv, &txt::Txt, &ndjson::Ndjson];
+/// Every format: those for anything first, of which the first is the default; then those of one program each.
+pub(crate) static ALL: [&dyn Format; 21] = [
+    &json::Json,
+    &xml::Xml,
+    &csv::Csv,
+    &txt::Txt,
+    &ndjson::Ndjson,
+    &nft::Nft,
+    &ipset::Ipset,
+    &haproxy::Haproxy,
+    &haproxy_map::HaproxyMap,
+    &nginx_geo::NginxGeo,
+    &nginx_deny::NginxDeny,
+    &apache::Apache,
+    &squid::Squid,
+    &rpz::Rpz,
+    &rbldnsd::Rbldnsd,
+    &mikrotik::Mikrotik,
+    &suricata_iprep::SuricataIprep,
+    &zeek::Zeek,
+    &wazuh_cdb::WazuhCdb,
+    &checkpoint::Checkpoint,
+    &f5::F5,
+];
 
-/// The format of a request: `format=`, else the best that `Accept` names, else JSON.
+/// How many of them are for anything: what is asked about one value is answered in these.
+const GENERAL: usize = 5;
+
+/// The format of a request about one value: `format=`, else the best that `Accept` names, else JSON.
 pub(crate) fn choose(word: Option<&str>, headers: &HeaderMap) -> Result<&'static dyn Format, ApiError> {
+    choose_among(&ALL[..GENERAL], word, headers)
+}
+
+fn choose_among(
+    formats: &[&'static dyn Format],
+    word: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<&'static dyn Format, ApiError> {
     if let Some(word) = word {
-        return ALL.into_iter().find(|format| format.name() == word).ok_or_else(|| {
-            let allowed = ALL.map(Format::name).join(", ");
+        return formats.iter().copied().find(|format| format.name() == word).ok_or_else(|| {
+            let allowed: Vec<&str> = formats.iter().map(|format| format.name()).collect();
+            let allowed = allowed.join(", ");
             ApiError::BadRequest(format!("format `{word}` is not known; allowed: {allowed}"))
         });
     }

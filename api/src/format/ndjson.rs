@@ -14,6 +14,18 @@ impl Format for Ndjson {
         "application/x-ndjson"
     }
 
+    fn extension(&self) -> &'static str {
+        "ndjson"
+    }
+
+    fn about(&self) -> &'static str {
+        "one object a line"
+    }
+
+    fn has_fields(&self) -> bool {
+        true
+    }
+
     fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         for row in rows {
             object(&row, shape, out);

@@ -30,7 +30,7 @@ fn entries(values: &[&str], comment: &str) -> Vec<Arc<Entry>> {
 #[track_caller]
 fn check(format: &str, fields: &str, entries: &[Arc<Entry>], expected: &str) {
     let format = ALL.into_iter().find(|known| known.name() == format).unwrap();
-    let shape = Shape { fields: Field::parse_list(Some(fields)).unwrap(), header: None };
+    let shape = Shape { fields: Field::parse_list(Some(fields)).unwrap(), ..Shape::default() };
     let mut out = Vec::new();
     format.render(&mut entries.iter().map(Row::from), &shape, &mut out);
     assert_eq!(String::from_utf8(out).unwrap(), expected, "{} {fields}", format.name());

@@ -2,6 +2,8 @@
 //! because a firewall that gets zero bytes keeps its old table (pfSense's parser).
 
 use super::field::{Content, write};
+use super::knobs::Knob;
+use super::lines::PLAIN;
 use super::{Field, Format, Rows, Shape};
 
 pub(crate) struct Txt;
@@ -11,19 +13,30 @@ impl Format for Txt {
         "txt"
     }
 
-    fn content_type(&self) -> &'static str {
-        "text/plain; charset=utf-8"
+    fn about(&self) -> &'static str {
+        "one value a line; the plain list that most firewalls take"
+    }
+
+    fn has_fields(&self) -> bool {
+        true
+    }
+
+    fn knobs(&self) -> &'static [Knob] {
+        &[Knob::Comments, Knob::IfEmpty]
+    }
+
+    fn takes_inline_comments(&self) -> bool {
+        true
     }
 
     fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let fields = if shape.fields.is_empty() { &[Field::Value][..] } else { &shape.fields };
-        let start = out.len();
-        for row in rows {
+        PLAIN.write(rows, shape, out, |out, row| {
             for (at, field) in fields.iter().enumerate() {
                 if at > 0 {
                     out.push(b'\t');
                 }
-                match field.of(&row) {
+                match field.of(row) {
                     Content::Plain(value) => write(out, value),
                     Content::Text(text) => one_line(text, out),
                     Content::Number(number) => write(out, &number),
@@ -31,11 +44,7 @@ impl Format for Txt {
                     Content::Nothing => {}
                 }
             }
-            out.push(b'\n');
-        }
-        if out.len() == start {
-            out.push(b'\n');
-        }
+        });
     }
 }
 

@@ -16,6 +16,18 @@ impl Format for Xml {
         "application/xml; charset=utf-8"
     }
 
+    fn extension(&self) -> &'static str {
+        "xml"
+    }
+
+    fn about(&self) -> &'static str {
+        "one element a field"
+    }
+
+    fn has_fields(&self) -> bool {
+        true
+    }
+
     fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let fields = if shape.fields.is_empty() { &Field::COLUMNS[..] } else { &shape.fields };
         out.extend(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<entries>\n");

@@ -3,6 +3,7 @@
 //! digest of the bytes: the same on every node for the same list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -13,27 +14,30 @@ use sha2::{Digest, Sha256};
 
 use super::KindOf;
 use super::filter::Filter;
+use super::narrow::Narrow;
 use super::page::Page;
 use super::query::Query;
 use crate::answer;
 use crate::app::{self, App};
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::format::{self, Field, Format, Shape};
+use crate::format::{Asked, Comments, Format, IfEmpty, Knob, Shape};
 use crate::freshness::{self, freshness};
 use crate::parameters::Parameters;
 use crate::rendered::Body;
 
 /// Longer lists are rendered on a thread that may take its time.
 pub(super) const RENDERED_INLINE_MAX: usize = 2_000;
-/// The parameters that say what the answer looks like.
-const FORM: [&str; 3] = ["format", "fields", "header"];
+/// When a firewall that wants no empty list may ask again.
+const EMPTY_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// A query, and how its answer is written down.
 struct Rendering {
     query: Query,
     format: &'static dyn Format,
     shape: Shape,
+    /// The digest of the list in place of the list.
+    digest: bool,
 }
 
 pub(crate) async fn all(
@@ -43,17 +47,26 @@ pub(crate) async fn all(
     _caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let words = [&freshness::WORDS[..], &FORM, &Filter::WORDS, &Query::WORDS];
+    let words =
+        [&freshness::WORDS[..], &Asked::WORDS, &Filter::WORDS, &Query::WORDS, &Narrow::WORDS, &Knob::WORDS];
     let parameters = Parameters::parse(query.as_deref(), &words)?;
     let rendering = Rendering::read(kind, &parameters, &headers)?;
+    let never_empty = rendering.shape.knobs.if_empty == Some(IfEmpty::Unavailable);
     let mut freshness = freshness(&parameters)?;
     freshness.min_index = freshness.min_index.max(rendering.query.min_index());
     // Pages are taken from any node, so they hold what all nodes have.
     freshness.exclude_pending |= rendering.query.min_index().is_some();
     let picture = app.cluster.read(&freshness).await?;
     let (index, pending) = (picture.index, picture.pending);
-    let content_type = HeaderValue::from_static(rendering.format.content_type());
+    let content_type = HeaderValue::from_static(match rendering.digest {
+        true => "text/plain; charset=utf-8",
+        false => rendering.format.content_type(),
+    });
     let body = body(&app, rendering, picture).await?;
+    if never_empty && body.count == 0 {
+        let sentence = "the list is empty, and if_empty=503 wants none then";
+        return Err(ApiError::Unavailable(sentence.into(), EMPTY_RETRY_AFTER));
+    }
     let mut response = match asked_for(&headers, &body.etag) {
         true => not_modified(),
         false => answer::body(StatusCode::OK, content_type, body.bytes.clone()),
@@ -68,7 +81,9 @@ async fn body(app: &App, rendering: Rendering, picture: Arc<Picture>) -> Result<
     if let Some(body) = key.as_deref().and_then(|key| app.rendered.get(key)) {
         return Ok(body);
     }
-    let body = if picture.list.count(rendering.query.kind) <= RENDERED_INLINE_MAX {
+    // Few networks can be many hosts.
+    let short = picture.list.count(rendering.query.kind) <= RENDERED_INLINE_MAX;
+    let body = if short && !rendering.query.narrow.expands() {
         rendering.render(&picture)
     } else {
         tokio::task::spawn_blocking(move || rendering.render(&picture))
@@ -83,36 +98,51 @@ async fn body(app: &App, rendering: Rendering, picture: Arc<Picture>) -> Result<
 
 impl Rendering {
     fn read(kind: Kind, parameters: &Parameters, headers: &HeaderMap) -> Result<Rendering, ApiError> {
-        let format = format::choose(parameters.get("format"), headers)?;
-        let query = Query::read(kind, parameters, app::now())?;
-        let fields = Field::parse_list(parameters.get("fields"))?;
-        let values_only = fields == [Field::Value] || (fields.is_empty() && format.name() == "txt");
-        if query.aggregate && !values_only {
+        let asked = Asked::read(kind, parameters, headers)?;
+        let query = Query::read(kind, &asked.parameters, app::now())?;
+        if query.aggregate && !asked.shows_values_only() {
             let sentence =
                 "aggregate=1 merges entries, of which only the value is left: ask for fields=value";
             return Err(ApiError::BadRequest(sentence.into()));
         }
-        Ok(Rendering { query, format, shape: Shape { fields, header: parameters.switch("header")? } })
+        let Asked { format, mut shape, .. } = asked;
+        if query.aggregate && shape.knobs.comments == Some(Comments::Inline) {
+            let sentence = "aggregate=1 merges entries, of which no comment is left: ask for comments=none";
+            return Err(ApiError::BadRequest(sentence.into()));
+        }
+        if kind != Kind::Ip && shape.knobs.if_empty == Some(IfEmpty::Sentinel) {
+            let sentence = "if_empty=sentinel is an address, and means nothing to other kinds";
+            return Err(ApiError::BadRequest(sentence.into()));
+        }
+        shape.merged = query.aggregate;
+        Ok(Rendering { query, format, shape, digest: parameters.get("sum").is_some() })
     }
 
     /// All that decides the bytes: the last change to this kind, and the question.
     fn key(&self, picture: &Picture) -> String {
-        let Rendering { query, format, shape } = self;
+        let Rendering { query, format, shape, digest } = self;
         let list = match picture.pending {
             0 => picture.list.last_changed(query.kind).to_string(),
             pending => format!("{}+{pending}", picture.index),
         };
-        format!("{list} {} {shape:?} {query:?}", format.name())
+        format!("{list} {} {shape:?} {query:?} {digest}", format.name())
     }
 
     fn render(&self, picture: &Picture) -> Body {
-        let Page { rows, truncated, next } = self.query.page(&picture.list);
+        let Page { mut rows, truncated, skipped, next } = self.query.page(&picture.list);
+        let shape = Shape { version: picture.list.last_changed(self.query.kind), ..self.shape.clone() };
+        let found = rows.len();
+        rows.retain(|row| self.format.holds(&row.value, &shape));
         let count = rows.len();
+        let skipped = skipped + found - count;
         let mut bytes = Vec::new();
-        self.format.render(&mut rows.into_iter(), &self.shape, &mut bytes);
+        self.format.render(&mut rows.into_iter(), &shape, &mut bytes);
+        if self.digest {
+            bytes = format!("{}\n", hex::encode(Sha256::digest(&bytes))).into_bytes();
+        }
         let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&bytes)[..16]));
         let next = next.map(|cursor| cursor.not_beyond(picture.index).encode());
-        Body { bytes: bytes.into(), etag, count, truncated, next }
+        Body { bytes: bytes.into(), etag, count, truncated, skipped, next }
     }
 }
 
@@ -136,6 +166,9 @@ fn describe(
     headers.insert(answer::COUNT, HeaderValue::from(body.count));
     if body.truncated > 0 {
         headers.insert(answer::TRUNCATED, HeaderValue::from(body.truncated));
+    }
+    if body.skipped > 0 {
+        headers.insert(answer::SKIPPED, HeaderValue::from(body.skipped));
     }
     if let Some(cursor) = &body.next {
         let query = parameters.without("cursor");

@@ -32,7 +32,7 @@ pub(crate) async fn changes(
     let words = [&freshness::WORDS[..], &["since", "wait", "fields", "format"]];
     let parameters = Parameters::parse(query.as_deref(), &words)?;
     only_json(parameters.get("format"))?;
-    let shape = Shape { fields: Field::parse_list(parameters.get("fields"))?, header: None };
+    let shape = Shape { fields: Field::parse_list(parameters.get("fields"))?, ..Shape::default() };
     let wait = wait(&parameters)?;
     let Some(since) = parameters.number("since")? else {
         let message = "`since` is missing: the index of the list that is to be brought up to date";

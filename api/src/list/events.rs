@@ -47,7 +47,7 @@ pub(crate) async fn events(
 ) -> Result<Response, ApiError> {
     let words = [&freshness::WORDS[..], &["since", "fields"]];
     let parameters = Parameters::parse(query.as_deref(), &words)?;
-    let shape = Shape { fields: Field::parse_list(parameters.get("fields"))?, header: None };
+    let shape = Shape { fields: Field::parse_list(parameters.get("fields"))?, ..Shape::default() };
     let since = match last_event_id(&headers)? {
         Some(index) => Some(index),
         None => parameters.number("since")?,

@@ -9,6 +9,7 @@ use raft::blocklist::{Kind, Timestamp};
 
 use super::body::{Reports, read};
 use super::filter::Filter;
+use super::narrow::Narrow;
 use super::query::Query;
 use super::report::{Defaults, RawReport};
 use crate::parameters::{Parameters, duration, pairs};
@@ -27,7 +28,8 @@ const BODIES: [(&str, &str); 8] = [
     ("", "\u{feff}192.0.2.1\n"),
     ("text/json; charset=utf-8", r#"{"hash":"d41d8cd98f00b204e9800998ecf8427e","email":"a@example.org"}"#),
 ];
-const QUERIES: [&str; 5] = [
+const QUERIES: [&str; 6] = [
+    "hosts_only=1&expand=24&shard=1/4&max=10&skip=3",
     "sort=-time_added&limit=10&family=4&tag=a,b&seen_within=7d",
     "cursor=MSBpcCB2YWx1ZSA3IDAgMTkyLjAuMi4x&sort=value",
     "cursor=MSBkb21haW4gLXZhbHVlIDcgMCBhLmV4YW1wbGU&sort=-value",
@@ -78,7 +80,7 @@ fn work_with(kind: Option<Kind>, content_type: &str, body: &[u8]) {
 }
 
 fn ask(kind: Kind, query: &str) {
-    let words = [&Filter::WORDS[..], &Query::WORDS[..]];
+    let words = [&Filter::WORDS[..], &Query::WORDS[..], &Narrow::WORDS[..]];
     if let Ok(parameters) = Parameters::parse(Some(query), &words) {
         drop(parameters.without("cursor"));
         match Query::read(kind, &parameters, Timestamp(1_795_499_882_500)) {
@@ -119,7 +121,7 @@ proptest! {
         let query = String::from_utf8_lossy(&query).into_owned();
         ask(kind, &query);
         ask(kind, &text);
-        for word in Filter::WORDS.iter().chain(&Query::WORDS) {
+        for word in Filter::WORDS.iter().chain(&Query::WORDS).chain(&Narrow::WORDS) {
             ask(kind, &format!("{word}={text}"));
         }
         drop((pairs(&text), duration(&text)));
@@ -137,7 +139,7 @@ fn the_good_ones_are_good() {
     }
     for query in QUERIES {
         let kind = if query.contains("-value") { Kind::Domain } else { Kind::Ip };
-        let words = [&Filter::WORDS[..], &Query::WORDS[..]];
+        let words = [&Filter::WORDS[..], &Query::WORDS[..], &Narrow::WORDS[..]];
         let parameters = Parameters::parse(Some(query), &words).unwrap();
         Query::read(kind, &parameters, Timestamp(1_795_499_882_500)).unwrap();
     }

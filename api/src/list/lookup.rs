@@ -22,7 +22,7 @@ pub(super) async fn show(
     let parameters = Parameters::parse(query, &words)?;
     let format = format::choose(parameters.get("format"), headers)?;
     let fields = Field::parse_list(parameters.get("fields"))?;
-    let shape = Shape { fields, header: parameters.switch("header")? };
+    let shape = Shape { fields, header: parameters.switch("header")?, ..Shape::default() };
     let picture = app.cluster.read(&freshness(&parameters)?).await?;
     let found = picture.list.get(&value).into_iter().chain(picture.list.containing(&value));
     let mut found = found.map(Row::from).peekable();

@@ -15,6 +15,7 @@ mod following;
 mod garbage;
 mod history;
 mod lookup;
+mod narrow;
 mod order;
 mod page;
 mod patch;
@@ -30,6 +31,8 @@ pub(crate) use asked::ask;
 pub(crate) use changes::changes;
 pub(crate) use delete::delete;
 pub(crate) use events::events;
+#[cfg(test)]
+pub(crate) use narrow::NARROWING;
 pub(crate) use patch::patch;
 
 use axum::extract::FromRequestParts;
@@ -41,6 +44,12 @@ use raft::blocklist::{Kind, Line, Observable, Outcome};
 use crate::answer;
 use crate::app::App;
 use crate::error::ApiError;
+
+/// The parameters of a list that are no format's business, for its tests.
+#[cfg(test)]
+pub(crate) const FILTERS: &[&str] = &filter::Filter::WORDS;
+#[cfg(test)]
+pub(crate) const QUERIES: &[&str] = &["sort", "limit", "aggregate", "hosts_only", "expand", "shard", "max"];
 
 /// The kind that a route names; stands before the caller in a handler's arguments, so that a route that does not
 /// exist is a 404 for everybody.

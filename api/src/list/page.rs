@@ -1,5 +1,6 @@
 //! From a question and a list to rows: a pure function, for whoever hands out a list.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use raft::blocklist::{List, Network, Observable};
@@ -13,6 +14,8 @@ pub(crate) struct Page<'l> {
     pub(crate) rows: Vec<Row<'l>>,
     /// How many rows come after these, and were cut off by `limit`.
     pub(crate) truncated: usize,
+    /// How many networks could not be had in the form that was asked for.
+    pub(crate) skipped: usize,
     /// Where to go on; none when nothing was cut off, or the order allows no pages.
     pub(crate) next: Option<Cursor>,
 }
@@ -27,26 +30,35 @@ impl Query {
             .map(|exported| Row { value: exported.value, entry: exported.entry })
             .filter(|row| self.after.as_ref().is_none_or(|after| self.follows(row, after)));
         let limit = self.limit.unwrap_or(usize::MAX);
-        if self.aggregate {
-            let (rows, truncated) = take(aggregated(matching).into_iter(), limit);
-            return Page { rows, truncated, next: None };
+        let (narrow, skipped) = (&self.narrow, Cell::new(0));
+        if self.aggregate || narrow.expands() || narrow.max.is_some() {
+            let remade = match self.aggregate {
+                true => aggregated(matching),
+                false => narrow.expanded(matching, &skipped),
+            };
+            let kept = remade.into_iter().filter(|row| narrow.keeps(row, &skipped)).skip(narrow.skip);
+            let (rows, older) = narrow.newest(kept.collect());
+            let (rows, truncated) = take(rows.into_iter(), limit);
+            return Page { rows, truncated: truncated + older, skipped: skipped.get(), next: None };
         }
+        let matching = matching.filter(|row| narrow.keeps(row, &skipped));
         let (rows, truncated) = if self.order.is_export_order() {
-            take(matching, limit)
+            take(matching.skip(narrow.skip), limit)
         } else {
             let mut rows: Vec<Row<'_>> = matching.collect();
-            let truncated = self.order.first(&mut rows, limit);
+            let truncated = self.order.first(&mut rows, limit.saturating_add(narrow.skip));
+            rows.drain(..narrow.skip.min(rows.len()));
             (rows, truncated)
         };
         let next = match rows.last() {
-            Some(last) if truncated > 0 && self.order.is_lasting() => {
+            Some(last) if truncated > 0 && self.order.is_lasting() && narrow.skip == 0 => {
                 // Not the index of the picture: the same list has the same cursor on every node.
                 let index = list.last_changed(self.kind);
                 Some(Cursor::new(self.order, index, self.order.place(last)))
             }
             _ => None,
         };
-        Page { rows, truncated, next }
+        Page { rows, truncated, skipped: skipped.get(), next }
     }
 
     fn follows(&self, row: &Row<'_>, after: &Cursor) -> bool {

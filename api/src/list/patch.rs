@@ -87,7 +87,7 @@ pub(crate) async fn patch(
         return Err(ApiError::ReadOnly("what sources said can be read, and is not changed".into()));
     }
     let parameters = Parameters::parse(query.as_deref(), &[&["fields"]])?;
-    let shape = Shape { fields: Field::parse_list(parameters.get("fields"))?, header: None };
+    let shape = Shape { fields: Field::parse_list(parameters.get("fields"))?, ..Shape::default() };
     let value = Observable::parse(kind, &value)?;
     let patch = Body::read(&sent.body)?.parse(value.clone(), now()).map_err(ApiError::Invalid)?;
     let mut writing = Writing::new(&app, &caller, &sent, false)?;

@@ -4,6 +4,7 @@ use raft::blocklist::{Kind, Timestamp};
 
 use super::cursor::Cursor;
 use super::filter::Filter;
+use super::narrow::Narrow;
 use super::order::Order;
 use crate::error::ApiError;
 use crate::parameters::Parameters;
@@ -20,6 +21,8 @@ pub(crate) struct Query {
     pub(crate) after: Option<Cursor>,
     /// The fewest networks that hold the same addresses, in place of the entries.
     pub(crate) aggregate: bool,
+    /// What makes it fit a device.
+    pub(crate) narrow: Narrow,
 }
 
 impl Query {
@@ -35,7 +38,21 @@ impl Query {
             let sentence = "aggregate=1 is for addresses, in the order of their values and without a cursor";
             return Err(ApiError::BadRequest(sentence.into()));
         }
-        Ok(Query { kind, filter: Filter::read(parameters, now)?, order, limit, after, aggregate })
+        let narrow = Narrow::read(kind, parameters)?;
+        let plain = order.is_export_order() && after.is_none();
+        if narrow.expands() && !plain {
+            let sentence = "expand= is in the order of the values and without a cursor";
+            return Err(ApiError::BadRequest(sentence.into()));
+        }
+        if aggregate && narrow.wants_hosts() {
+            let sentence = "aggregate=1 merges networks, and hosts_only= or expand= want none: choose one";
+            return Err(ApiError::BadRequest(sentence.into()));
+        }
+        if narrow.max.is_some() && (limit.is_some() || !plain) {
+            let sentence = "max= is in the order of the values, and without limit and cursor";
+            return Err(ApiError::BadRequest(sentence.into()));
+        }
+        Ok(Query { kind, filter: Filter::read(parameters, now)?, order, limit, after, aggregate, narrow })
     }
 
     /// The log index that the list must reflect for the answer to be right.

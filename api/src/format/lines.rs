@@ -1,0 +1,119 @@
+//! Files of one line a value, with comments where a program takes them. Somebody's words are made harmless here.
+
+use std::io::Write;
+use std::net::IpAddr;
+
+use raft::blocklist::{Network, Observable, Timestamp};
+
+use super::knobs::{Comments, IfEmpty};
+use super::{Row, Rows, Shape};
+
+/// The longest comment written behind a value.
+const COMMENT_BYTES_MAX: usize = 200;
+/// What stands in an empty list for those who keep their old one otherwise.
+const SENTINEL: &str = "192.0.2.255";
+
+/// How the lines of a file look.
+pub(super) struct Lines {
+    /// What begins a comment, also behind a value where the format takes that.
+    pub(super) comment: char,
+    /// Without a word from the client.
+    pub(super) comments: Comments,
+}
+
+/// Lines with `#`, and no comment unless asked for.
+pub(super) const PLAIN: Lines = Lines { comment: '#', comments: Comments::None };
+
+impl Lines {
+    /// The whole file; `line` writes one without its end.
+    pub(super) fn write(
+        &self,
+        rows: Rows<'_, '_>,
+        shape: &Shape,
+        out: &mut Vec<u8>,
+        line: impl Fn(&mut Vec<u8>, &Row<'_>),
+    ) {
+        let comments = shape.comments(self.comments);
+        let rows: Vec<Row<'_>> = rows.collect();
+        let start = out.len();
+        let heading = comments != Comments::None || empty_comment(&rows, shape);
+        if heading {
+            heading_line(self.comment, &rows, shape, out);
+        }
+        for row in &rows {
+            line(out, row);
+            if comments == Comments::Inline {
+                inline(self.comment, row, out);
+            }
+            out.push(b'\n');
+        }
+        if rows.is_empty() && shape.knobs.if_empty == Some(IfEmpty::Sentinel) {
+            out.extend(SENTINEL.as_bytes());
+            out.push(b'\n');
+        }
+        if out.len() == start {
+            out.push(b'\n');
+        }
+    }
+}
+
+fn empty_comment(rows: &[Row<'_>], shape: &Shape) -> bool {
+    rows.is_empty() && shape.knobs.if_empty == Some(IfEmpty::Comment)
+}
+
+/// `# blocklist v=… n=… generated=…`: the index of the last change, how many, and the newest report. No clock:
+/// the same list has the same bytes on every node.
+fn heading_line(comment: char, rows: &[Row<'_>], shape: &Shape, out: &mut Vec<u8>) {
+    put(out, format_args!("{comment} blocklist v={} n={}", shape.version, rows.len()));
+    if let Some(newest) = rows.iter().map(|row| row.entry.time_updated).max() {
+        put(out, format_args!(" generated={}", rfc3339(newest)));
+    }
+    out.push(b'\n');
+}
+
+fn inline(comment: char, row: &Row<'_>, out: &mut Vec<u8>) {
+    let words = harmless(&row.entry.comment);
+    if !words.is_empty() {
+        put(out, format_args!(" {comment} {words}"));
+    }
+}
+
+fn rfc3339(moment: Timestamp) -> String {
+    format!("{}Z", moment.to_string().replace(' ', "T"))
+}
+
+/// Somebody's words, of which only letters, digits and signs are left that mean nothing to any program: no quote,
+/// no bracket, no backslash, no dollar, no comment sign, no control character, no line break.
+pub(super) fn harmless(text: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || ".,:_-/@+=".contains(c) { c } else { ' ' };
+    let mut words = String::new();
+    for word in text.chars().map(safe).collect::<String>().split_ascii_whitespace() {
+        let space = usize::from(!words.is_empty());
+        if words.len() + space + word.len() > COMMENT_BYTES_MAX {
+            break;
+        }
+        if space > 0 {
+            words.push(' ');
+        }
+        words.push_str(word);
+    }
+    words
+}
+
+/// Formats straight into a buffer, which takes everything.
+pub(super) fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a Vec takes every write");
+}
+
+/// The network of a row; none for other kinds.
+pub(super) fn network(row: &Row<'_>) -> Option<Network> {
+    match row.value {
+        Observable::Ip(network) => Some(network),
+        _ => None,
+    }
+}
+
+/// Rows of IPv4, and rows of IPv6; the order stays.
+pub(super) fn by_family<'e>(rows: Rows<'_, 'e>) -> (Vec<Row<'e>>, Vec<Row<'e>>) {
+    rows.partition(|row| network(row).is_some_and(|network| matches!(network.net().addr(), IpAddr::V4(_))))
+}
