@@ -150,6 +150,11 @@ fn wrong() -> ApiError {
     ApiError::Unauthorized("wrong user name, password or token".into())
 }
 
+/// Whose token a URL holds; for devices that can send nothing else. Neither it nor the URL is ever logged.
+pub(crate) fn holder_of(token: &str, list: &List) -> Result<Arc<Account>, ApiError> {
+    by_token(list, token.as_bytes()).ok_or_else(wrong)
+}
+
 fn by_token(list: &List, token: &[u8]) -> Option<Arc<Account>> {
     list.account_by_token(&Sha256::digest(token).into()).cloned()
 }

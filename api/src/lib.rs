@@ -10,6 +10,7 @@ mod app;
 mod auth;
 mod credentials;
 mod error;
+mod feed;
 mod followers;
 mod format;
 mod freshness;
@@ -28,6 +29,7 @@ mod writing;
 
 pub use server::Server;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What the API needs besides the cluster.
@@ -36,11 +38,15 @@ pub struct ApiSettings {
     pub registration_token: String,
     /// Largest request body, in bytes.
     pub body_bytes_max: usize,
+    /// The data directory: what frozen feeds show is kept there.
+    pub data: PathBuf,
 }
 
-/// The whole API over a cluster.
+/// The whole API over a cluster. Called within a runtime: what it has to see to by itself begins.
 pub fn router(cluster: raft::Cluster, settings: Arc<ApiSettings>) -> axum::Router {
-    routes::router(Arc::new(app::App::new(cluster, settings)))
+    let app = Arc::new(app::App::new(cluster, settings));
+    tokio::spawn(feed::keep(app.clone()));
+    routes::router(app)
 }
 
 /// What a node answers before it belongs to a cluster: `/livez` is 200, `/readyz` 503, `GET /admin/formation`

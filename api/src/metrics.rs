@@ -120,6 +120,13 @@ fn node(app: &App, text: &mut String) {
     let lag = app.cluster.lag().map_or(f64::NAN, |lag| lag.as_secs_f64());
     gauge(text, "lag_seconds", "Seconds since a leader was last heard of.", lag);
     gauge(text, "accounts", "Accounts.", picture.list.accounts().count() as f64);
+    let frozen = picture.list.feeds().filter(|feed| feed.frozen.is_some()).count();
+    gauge(
+        text,
+        "frozen_feeds",
+        "Feeds that show their last good content until an admin says go on.",
+        frozen as f64,
+    );
     text.push_str("# HELP stockade_entries Entries of the list.\n# TYPE stockade_entries gauge\n");
     for kind in Kind::ALL {
         let _ = writeln!(text, "stockade_entries{{kind=\"{kind}\"}} {}", picture.list.count(kind));

@@ -52,6 +52,12 @@ impl Parameters {
         kept.map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect::<Vec<_>>().join("&")
     }
 
+    /// The same parameters and one more.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Parameters {
+        self.0.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// These parameters upon others that count less; without the own ones of a name that means none.
     pub(crate) fn upon(&self, mut under: Vec<(String, String)>, without: Option<&str>) -> Parameters {
         let own = self.0.iter().filter(|(key, _)| without.is_none_or(|name| key != name));

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 
 /// Lists kept.
 const LISTS_MAX: usize = 16;
@@ -24,6 +25,14 @@ pub(crate) struct Body {
     pub(crate) skipped: usize,
     /// The cursor to go on with.
     pub(crate) next: Option<String>,
+}
+
+impl Body {
+    /// Bytes that hold so many entries, and have no next page.
+    pub(crate) fn new(bytes: Vec<u8>, count: usize, truncated: usize) -> Body {
+        let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&bytes)[..16]));
+        Body { bytes: bytes.into(), etag, count, truncated, skipped: 0, next: None }
+    }
 }
 
 /// The lists kept, by what they answer and the last change in them, the latest last.

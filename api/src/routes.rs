@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 
 use crate::app::App;
-use crate::{admin, allow, error, format, health, list, metrics, requests, user};
+use crate::{admin, allow, error, feed, format, health, list, metrics, requests, user};
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -33,6 +33,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/audit", get(admin::audit))
         .route("/admin/undo", post(admin::undo))
         .route("/admin/settings", get(admin::show_settings).put(admin::change_settings))
+        .route("/admin/feeds", get(feed::all))
+        .route("/admin/feeds/{name}", get(feed::show_profile).put(feed::put).delete(feed::delete))
+        .route("/admin/feeds/{name}/publish", post(feed::publish))
+        .route("/feed/{file}", get(feed::show))
+        .route("/feed/{token}/{file}", get(feed::by_token))
         .route("/allow/add", post(allow::add))
         .route("/allow/delete", post(allow::delete))
         .route("/allow/all", get(allow::all))

@@ -47,7 +47,11 @@ async fn run(settings: Settings) -> Result<ExitCode, String> {
     };
     let connections_max = open_files::room_for(settings.connections_max);
     let http = Server::new(http, connections_max, settings.body_bytes_max);
-    let api = ApiSettings { registration_token: token.clone(), body_bytes_max: settings.body_bytes_max };
+    let api = ApiSettings {
+        registration_token: token.clone(),
+        body_bytes_max: settings.body_bytes_max,
+        data: settings.data.clone(),
+    };
     let api = Arc::new(api);
     let mut stop = told_to_stop()?;
     let cluster_settings = raft::Settings {

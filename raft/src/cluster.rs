@@ -118,6 +118,15 @@ pub struct Picture {
     pub pending: u64,
 }
 
+impl Picture {
+    /// What a frozen feed shows, on a node that was there when it froze.
+    pub fn frozen_at(&self, name: &str) -> Option<Picture> {
+        let index = self.list.feed(name)?.frozen?.index;
+        let list = List::clone(self.list.frozen_at(name)?);
+        Some(Picture { list, index, ..Picture::default() })
+    }
+}
+
 /// How fresh a read has to be. The default is local: whatever this node has.
 #[derive(Clone, Debug, Default)]
 pub struct Freshness {

@@ -8,7 +8,7 @@ use serde_json::json;
 use stockade_tests::{Answer, Client, TOKEN, TestCluster, analyst_header, send_raw};
 
 /// Every route of the API (api/src/routes.rs); what is in braces is a placeholder for something odd.
-const ROUTES: [&str; 35] = [
+const ROUTES: [&str; 40] = [
     "/",
     "/livez",
     "/readyz",
@@ -30,6 +30,11 @@ const ROUTES: [&str; 35] = [
     "/admin/audit",
     "/admin/undo",
     "/admin/settings",
+    "/admin/feeds",
+    "/admin/feeds/{}",
+    "/admin/feeds/{}/publish",
+    "/feed/{}",
+    "/feed/{}/{}",
     "/allow/add",
     "/allow/delete",
     "/allow/all",

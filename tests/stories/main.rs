@@ -16,6 +16,7 @@ mod crowds;
 mod disks;
 mod errors;
 mod faults;
+mod feeds;
 mod filters;
 mod firewalls;
 mod following;

@@ -32,7 +32,7 @@ pub(super) const RENDERED_INLINE_MAX: usize = 2_000;
 const EMPTY_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// A query, and how its answer is written down.
-struct Rendering {
+pub(crate) struct Rendering {
     query: Query,
     format: &'static dyn Format,
     shape: Shape,
@@ -47,36 +47,35 @@ pub(crate) async fn all(
     _caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let words =
-        [&freshness::WORDS[..], &Asked::WORDS, &Filter::WORDS, &Query::WORDS, &Narrow::WORDS, &Knob::WORDS];
+    let words = [&[&freshness::WORDS[..]], &Rendering::WORDS[..]].concat();
     let parameters = Parameters::parse(query.as_deref(), &words)?;
     let rendering = Rendering::read(kind, &parameters, &headers)?;
-    let never_empty = rendering.shape.knobs.if_empty == Some(IfEmpty::Unavailable);
     let mut freshness = freshness(&parameters)?;
     freshness.min_index = freshness.min_index.max(rendering.query.min_index());
     // Pages are taken from any node, so they hold what all nodes have.
     freshness.exclude_pending |= rendering.query.min_index().is_some();
     let picture = app.cluster.read(&freshness).await?;
     let (index, pending) = (picture.index, picture.pending);
-    let content_type = HeaderValue::from_static(match rendering.digest {
-        true => "text/plain; charset=utf-8",
-        false => rendering.format.content_type(),
-    });
+    let content_type = rendering.content_type();
     let body = body(&app, rendering, picture).await?;
-    if never_empty && body.count == 0 {
-        let sentence = "the list is empty, and if_empty=503 wants none then";
-        return Err(ApiError::Unavailable(sentence.into(), EMPTY_RETRY_AFTER));
-    }
-    let mut response = match asked_for(&headers, &body.etag) {
-        true => not_modified(),
-        false => answer::body(StatusCode::OK, content_type, body.bytes.clone()),
-    };
-    describe(&mut response, &body, kind, &parameters)?;
+    let mut response = whole(&headers, content_type, &body)?;
+    say_next(&mut response, &body, kind, &parameters)?;
     answer::say_pending(&mut response, pending);
     Ok(app.read_headers(answer::negotiated(response), index))
 }
 
-async fn body(app: &App, rendering: Rendering, picture: Arc<Picture>) -> Result<Body, ApiError> {
+/// What is asked for, from what was rendered lately or anew.
+pub(crate) async fn body(app: &App, rendering: Rendering, picture: Arc<Picture>) -> Result<Body, ApiError> {
+    let never_empty = rendering.shape.knobs.if_empty == Some(IfEmpty::Unavailable);
+    let body = rendered(app, rendering, picture).await?;
+    if never_empty && body.count == 0 {
+        let sentence = "the list is empty, and if_empty=503 wants none then";
+        return Err(ApiError::Unavailable(sentence.into(), EMPTY_RETRY_AFTER));
+    }
+    Ok(body)
+}
+
+async fn rendered(app: &App, rendering: Rendering, picture: Arc<Picture>) -> Result<Body, ApiError> {
     let key = rendering.query.is_worth_keeping().then(|| rendering.key(&picture));
     if let Some(body) = key.as_deref().and_then(|key| app.rendered.get(key)) {
         return Ok(body);
@@ -97,7 +96,15 @@ async fn body(app: &App, rendering: Rendering, picture: Arc<Picture>) -> Result<
 }
 
 impl Rendering {
-    fn read(kind: Kind, parameters: &Parameters, headers: &HeaderMap) -> Result<Rendering, ApiError> {
+    /// All parameters that are read here.
+    pub(crate) const WORDS: [&[&str]; 5] =
+        [&Asked::WORDS, &Filter::WORDS, &Query::WORDS, &Narrow::WORDS, &Knob::WORDS];
+
+    pub(crate) fn read(
+        kind: Kind,
+        parameters: &Parameters,
+        headers: &HeaderMap,
+    ) -> Result<Rendering, ApiError> {
         let asked = Asked::read(kind, parameters, headers)?;
         let query = Query::read(kind, &asked.parameters, app::now())?;
         if query.aggregate && !asked.shows_values_only() {
@@ -118,6 +125,18 @@ impl Rendering {
         Ok(Rendering { query, format, shape, digest: parameters.get("sum").is_some() })
     }
 
+    pub(crate) fn content_type(&self) -> HeaderValue {
+        HeaderValue::from_static(match self.digest {
+            true => "text/plain; charset=utf-8",
+            false => self.format.content_type(),
+        })
+    }
+
+    /// How a file of it is named.
+    pub(crate) fn extension(&self) -> &'static str {
+        self.format.extension()
+    }
+
     /// All that decides the bytes: the last change to this kind, and the question.
     fn key(&self, picture: &Picture) -> String {
         let Rendering { query, format, shape, digest } = self;
@@ -128,7 +147,7 @@ impl Rendering {
         format!("{list} {} {shape:?} {query:?} {digest}", format.name())
     }
 
-    fn render(&self, picture: &Picture) -> Body {
+    pub(crate) fn render(&self, picture: &Picture) -> Body {
         let Page { mut rows, truncated, skipped, next } = self.query.page(&picture.list);
         let shape = Shape { version: picture.list.last_changed(self.query.kind), ..self.shape.clone() };
         let found = rows.len();
@@ -140,9 +159,8 @@ impl Rendering {
         if self.digest {
             bytes = format!("{}\n", hex::encode(Sha256::digest(&bytes))).into_bytes();
         }
-        let etag = format!("\"{}\"", hex::encode(&Sha256::digest(&bytes)[..16]));
         let next = next.map(|cursor| cursor.not_beyond(picture.index).encode());
-        Body { bytes: bytes.into(), etag, count, truncated, skipped, next }
+        Body { skipped, next, ..Body::new(bytes, count, truncated) }
     }
 }
 
@@ -152,14 +170,12 @@ fn not_modified() -> Response {
     response
 }
 
-/// Says what the list is and what it leaves out. A 304 says it too: the same bytes may have got a next page.
-fn describe(
-    response: &mut Response,
-    body: &Body,
-    kind: Kind,
-    parameters: &Parameters,
-) -> Result<(), ApiError> {
-    let text = |text: &str| HeaderValue::from_str(text).map_err(|error| ApiError::Invalid(error.to_string()));
+/// A list, or that the client has it; says what it is and how much it leaves out.
+pub(crate) fn whole(asked: &HeaderMap, content_type: HeaderValue, body: &Body) -> Result<Response, ApiError> {
+    let mut response = match asked_for(asked, &body.etag) {
+        true => not_modified(),
+        false => answer::body(StatusCode::OK, content_type, body.bytes.clone()),
+    };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, text(&body.etag)?);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -170,12 +186,27 @@ fn describe(
     if body.skipped > 0 {
         headers.insert(answer::SKIPPED, HeaderValue::from(body.skipped));
     }
+    Ok(response)
+}
+
+/// Says where the list goes on. A 304 says it too: the same bytes may have got a next page.
+fn say_next(
+    response: &mut Response,
+    body: &Body,
+    kind: Kind,
+    parameters: &Parameters,
+) -> Result<(), ApiError> {
     if let Some(cursor) = &body.next {
         let query = parameters.without("cursor");
+        let headers = response.headers_mut();
         headers.insert(answer::CURSOR, text(cursor)?);
         headers.insert(header::LINK, text(&format!("</{kind}/all?{query}&cursor={cursor}>; rel=\"next\""))?);
     }
     Ok(())
+}
+
+fn text(text: &str) -> Result<HeaderValue, ApiError> {
+    HeaderValue::from_str(text).map_err(|error| ApiError::Invalid(error.to_string()))
 }
 
 /// `If-None-Match` names this list, or any.

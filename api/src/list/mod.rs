@@ -26,7 +26,7 @@ mod samples;
 mod sightings;
 
 pub(crate) use add::{add, sight};
-pub(crate) use all::all;
+pub(crate) use all::{Rendering, all, body, whole};
 pub(crate) use asked::ask;
 pub(crate) use changes::changes;
 pub(crate) use delete::delete;

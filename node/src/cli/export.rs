@@ -15,6 +15,9 @@ pub(super) struct Arguments {
     connection: Connection,
     #[command(flatten)]
     kind: Kind,
+    /// What this feed shows, and as it shows it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["kind", "format", "fields", "Filters"])]
+    feed: Option<String>,
     /// json, xml, csv, txt or ndjson
     #[arg(long, default_value = "txt")]
     format: String,
@@ -82,12 +85,7 @@ impl Filters {
 
 impl Arguments {
     pub(super) fn run(self) -> Result<Ended, String> {
-        let mut path = format!("/{}/all?format={}", self.kind.kind, encode(&self.format));
-        if let Some(fields) = &self.fields {
-            path.push_str(&format!("&fields={}", encode(fields)));
-        }
-        self.filters.append_to(&mut path);
-        let list = Client::new(&self.connection).get(&path, As::Account)?.success()?.body;
+        let list = Client::new(&self.connection).get(&self.path(), As::Account)?.success()?.body;
         let Some(file) = self.output else {
             output::bytes(&list)?;
             return Ok(Ended::Done);
@@ -97,5 +95,17 @@ impl Arguments {
         fs::write(&partial, &list).map_err(problem)?;
         fs::rename(&partial, &file).map_err(problem)?;
         Ok(Ended::Done)
+    }
+
+    fn path(&self) -> String {
+        if let Some(feed) = &self.feed {
+            return format!("/feed/{}", encode(feed));
+        }
+        let mut path = format!("/{}/all?format={}", self.kind.kind, encode(&self.format));
+        if let Some(fields) = &self.fields {
+            path.push_str(&format!("&fields={}", encode(fields)));
+        }
+        self.filters.append_to(&mut path);
+        path
     }
 }

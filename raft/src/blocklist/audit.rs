@@ -70,6 +70,16 @@ pub enum Action {
     Founded,
     /// A node got its id.
     NodeAdmitted,
+    /// A feed is new.
+    FeedMade,
+    /// A feed shows something else.
+    FeedChanged,
+    /// A feed is gone.
+    FeedDeleted,
+    /// A feed stopped at its last good content.
+    FeedFrozen,
+    /// A frozen feed goes on.
+    FeedPublished,
 }
 
 /// What something was done to.
@@ -105,7 +115,7 @@ impl Class {
 
 impl Action {
     /// Every action, in stored order.
-    pub const ALL: [Action; 17] = [
+    pub const ALL: [Action; 22] = [
         Action::Listed,
         Action::Removed,
         Action::Withdrawn,
@@ -123,6 +133,11 @@ impl Action {
         Action::SettingsChanged,
         Action::Founded,
         Action::NodeAdmitted,
+        Action::FeedMade,
+        Action::FeedChanged,
+        Action::FeedDeleted,
+        Action::FeedFrozen,
+        Action::FeedPublished,
     ];
 
     /// The word used in answers.
@@ -145,6 +160,11 @@ impl Action {
             Action::SettingsChanged => "settings_changed",
             Action::Founded => "founded",
             Action::NodeAdmitted => "node_admitted",
+            Action::FeedMade => "feed_made",
+            Action::FeedChanged => "feed_changed",
+            Action::FeedDeleted => "feed_deleted",
+            Action::FeedFrozen => "feed_frozen",
+            Action::FeedPublished => "feed_published",
         }
     }
 

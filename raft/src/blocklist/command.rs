@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::account::{Role, Token};
 use super::allow::NewAllow;
 use super::answers::Once;
+use super::feed::Profile;
 use super::observable::Observable;
 use super::settings::ClusterSettings;
 use super::timestamp::Timestamp;
@@ -145,6 +146,17 @@ pub enum Operation {
     /// Lets commands of this version into the log; never lowered. The leader proposes it once every member knows
     /// them.
     RaiseVersion(u32),
+    /// Makes a feed, or changes what it shows (admin).
+    PutFeed {
+        /// Its name.
+        name: Arc<str>,
+        /// What it shows.
+        feed: Profile,
+    },
+    /// Deletes a feed (admin).
+    DeleteFeed(Arc<str>),
+    /// Lets a frozen feed show the list as it is (admin).
+    PublishFeed(Arc<str>),
 }
 
 /// One report: an add of one observable.
@@ -313,7 +325,10 @@ impl Operation {
             | Operation::AllowDelete(_)
             | Operation::Import { .. }
             | Operation::Undo(_)
-            | Operation::RaiseVersion(_) => 1,
+            | Operation::RaiseVersion(_)
+            | Operation::PutFeed { .. }
+            | Operation::DeleteFeed(_)
+            | Operation::PublishFeed(_) => 1,
         }
     }
 

@@ -8,6 +8,7 @@ mod audit;
 mod cluster_info;
 mod command;
 mod entry;
+mod feed;
 mod guard;
 mod kind;
 mod list;
@@ -29,6 +30,10 @@ pub use command::{
     Undo, VERSION, Whose,
 };
 pub use entry::Entry;
+pub use feed::{
+    DIGEST_SUFFIXES, FEED_TEXT_BYTES_MAX, FEEDS_MAX, FREEZE_FREE_ENTRIES, FREEZE_WINDOW_SECONDS, Frozen,
+    NamedFeed, Profile, Published,
+};
 pub use kind::Kind;
 pub use list::{Applied, Exported, Feed, Gone, List, Rehearsal};
 pub use network::Network;

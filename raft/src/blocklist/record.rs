@@ -12,6 +12,7 @@ use super::answers::{Answer, AnswerKey};
 use super::audit::{Class, Deed};
 use super::cluster_info::ClusterInfo;
 use super::entry::Entry;
+use super::feed::NamedFeed;
 use super::kind::Kind;
 use super::observable::Observable;
 use super::settings::{ClusterSettings, Growth};
@@ -47,6 +48,8 @@ pub enum Record {
     AuditForgotten(Class, u64),
     /// A kept answer.
     Answer(AnswerKey, Arc<Answer>),
+    /// A feed.
+    Feed(Arc<NamedFeed>),
 }
 
 /// The key of a record.
@@ -80,6 +83,8 @@ pub enum RecordKey {
     AuditForgotten(Class),
     /// Of a kept answer.
     Answer(AnswerKey),
+    /// Of a feed.
+    Feed(Arc<str>),
 }
 
 /// One change of the state.
@@ -118,6 +123,7 @@ impl Record {
             Record::Audit(class, index, part, _) => RecordKey::Audit(*class, *index, *part),
             Record::AuditForgotten(class, _) => RecordKey::AuditForgotten(*class),
             Record::Answer(key, _) => RecordKey::Answer(key.clone()),
+            Record::Feed(feed) => RecordKey::Feed(feed.name.clone()),
         }
     }
 }

@@ -75,10 +75,15 @@ impl List {
 impl Applying<'_> {
     fn run(&mut self, command: &Command) -> Outcome {
         self.time = command.time;
-        match &command.once {
+        let before = self.before_feeds();
+        let outcome = match &command.once {
             Some(once) => self.once(command, once),
             None => self.run_operation(command.time, &command.actor, &command.operation),
+        };
+        if let Some(before) = before {
+            self.judge_feeds(command.time, &command.actor, before);
         }
+        outcome
     }
 
     pub(super) fn run_operation(&mut self, time: Timestamp, actor: &Actor, operation: &Operation) -> Outcome {
@@ -104,6 +109,9 @@ impl Applying<'_> {
             Operation::AllowDelete(values) => self.allow_delete(actor, values),
             Operation::Undo(undo) => self.undo(actor, undo),
             Operation::RaiseVersion(version) => self.raise_version(actor, *version),
+            Operation::PutFeed { name, feed } => self.make_feed(time, actor, name, feed),
+            Operation::DeleteFeed(name) => self.delete_feed(actor, name),
+            Operation::PublishFeed(name) => self.publish_feed(time, actor, name),
             Operation::PutSettings(settings) => self.put_settings(actor, settings),
             Operation::PutNodeAddresses { node, addresses } => {
                 self.put_node_addresses(actor, *node, addresses)

@@ -8,6 +8,7 @@ mod brake;
 mod expiry;
 mod exporting;
 mod feed;
+mod feeds;
 mod interner;
 mod membership;
 mod memory;
@@ -36,6 +37,7 @@ use super::audit::Class;
 use super::cluster_info::ClusterInfo;
 use super::command::Outcome;
 use super::entry::Entry;
+use super::feed::NamedFeed;
 use super::kind::Kind;
 use super::observable::Observable;
 use super::record::{Change, OriginMark};
@@ -68,6 +70,7 @@ pub struct List {
     growth: OrdMap<Arc<str>, Growth>,
     audit: [Chapters; Class::ALL.len()],
     answers: Answers,
+    feeds: OrdMap<Arc<str>, Arc<NamedFeed>>,
     // Derived from the above, never stored.
     counts: [usize; Kind::ALL.len()],
     widths: Widths,
@@ -78,6 +81,10 @@ pub struct List {
     tokens: OrdMap<[u8; 32], Arc<str>>,
     recent: Recent,
     interner: Interner,
+    /// The lists that frozen feeds show, where they are known.
+    stills: OrdMap<Arc<str>, Arc<List>>,
+    /// Feeds that may freeze.
+    brakes: usize,
 }
 
 /// What applying one batch did.
@@ -180,6 +187,7 @@ impl PartialEq for List {
             && self.growth == other.growth
             && self.audit == other.audit
             && self.answers == other.answers
+            && self.feeds == other.feeds
             && self.settings == other.settings
             && self.node_addresses == other.node_addresses
     }

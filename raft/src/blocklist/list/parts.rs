@@ -40,6 +40,7 @@ impl List {
             }
             Record::AuditForgotten(class, index) => self.audit[class as usize].restore_forgotten(index),
             Record::Answer(key, answer) => self.answers.put(key, answer),
+            Record::Feed(feed) => self.put_feed(feed),
             Record::Settings(settings) => self.settings = Arc::new(settings),
             Record::NodeAddresses(node, addresses) => self.put_node_addresses(node, addresses),
         }
@@ -67,6 +68,7 @@ impl List {
         let forgotten = Class::ALL.into_iter().filter_map(|class| self.audit_forgotten_record(class));
         let answers = self.answers.iter();
         let answers = answers.map(|(key, answer)| Record::Answer(key.clone(), answer.clone()));
+        let feeds = self.feeds.values().cloned().map(Record::Feed);
         entries
             .chain(accounts)
             .chain(origins)
@@ -81,6 +83,7 @@ impl List {
             .chain(audit)
             .chain(forgotten)
             .chain(answers)
+            .chain(feeds)
     }
 
     /// What became of a key that was touched.
@@ -113,6 +116,7 @@ impl List {
             RecordKey::Answer(key) => {
                 self.answers.get(key).map(|answer| Record::Answer(key.clone(), answer.clone()))
             }
+            RecordKey::Feed(name) => self.feeds.get(name).cloned().map(Record::Feed),
             RecordKey::Settings => self.settings_record(),
             RecordKey::NodeAddresses(node) => {
                 let addresses = self.node_addresses.get(node).cloned();

@@ -7,6 +7,7 @@ mod allowing;
 mod auditing;
 mod deleting;
 mod expiring;
+mod feeds;
 mod following;
 mod guards;
 mod imports;

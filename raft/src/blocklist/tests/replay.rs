@@ -9,8 +9,8 @@ use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptes
 
 use super::fixtures::{actor, batch, command, ip};
 use crate::blocklist::{
-    Change, ClusterSettings, Command, GrowthBrake, List, NewAllow, Observable, Once, Operation, Outcome,
-    Patch, Record, RecordKey, Report, Role, Timestamp, Token, Undo, Whose,
+    Change, ClusterSettings, Command, GrowthBrake, Kind, List, NewAllow, Observable, Once, Operation,
+    Outcome, Patch, Profile, Record, RecordKey, Report, Role, Timestamp, Token, Undo, Whose,
 };
 
 /// Few values, so that commands meet.
@@ -109,6 +109,14 @@ fn operation() -> impl Strategy<Value = Operation> {
                 since,
                 after: None,
             })),
+            2 => (0..2u8, proptest::option::of(0..20u32), any::<bool>()).prop_map(|(name, freeze_percent, domains)| {
+                let kind = if domains { Kind::Domain } else { Kind::Ip };
+                let (query, format, description) = ("".into(), "txt".into(), "".into());
+                let feed = Profile { kind, query, format, description, freeze_percent };
+                Operation::PutFeed { name: format!("feed-{name}").into(), feed }
+            }),
+            1 => (0..2u8).prop_map(|name| Operation::DeleteFeed(format!("feed-{name}").into())),
+            1 => (0..2u8).prop_map(|name| Operation::PublishFeed(format!("feed-{name}").into())),
         ]
 }
 

@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 
 use super::fixtures::{ip, report};
 use crate::blocklist::{
-    Action, Allow, Answer, AnswerKey, Class, ClusterSettings, Deed, Given, Growth, GrowthBrake, Kind, Line,
-    NewAllow, Operation, Patch, Record, Refusal, Subject, Timestamp, Undo, Whose,
+    Action, Allow, Answer, AnswerKey, Class, ClusterSettings, Deed, Frozen, Given, Growth, GrowthBrake, Kind,
+    Line, NamedFeed, NewAllow, Operation, Patch, Profile, Published, Record, Refusal, Subject, Timestamp,
+    Undo, Whose,
 };
 use crate::codec::{self, Content};
 
@@ -26,6 +27,16 @@ fn settings() -> ClusterSettings {
         growth_brake: Some(GrowthBrake { share_percent: 10, window_seconds: 3600 }),
         replace_dead_after_seconds: Some(60),
         ..ClusterSettings::default()
+    }
+}
+
+fn profile() -> Profile {
+    Profile {
+        kind: Kind::Domain,
+        query: "limit=5".into(),
+        format: "csv".into(),
+        description: "why".into(),
+        freeze_percent: Some(20),
     }
 }
 
@@ -62,6 +73,12 @@ fn operations_keep_their_bytes() {
         check(&Operation::Undo(Undo { whose, since: 7, after: Some(ip("192.0.2.1")) }), hex);
     }
     check(&Operation::RaiseVersion(2), "1202");
+    check(
+        &Operation::PutFeed { name: "office".into(), feed: profile() },
+        "13066f666669636501076c696d69743d3503637376037768790114",
+    );
+    check(&Operation::DeleteFeed("office".into()), "14066f6666696365");
+    check(&Operation::PublishFeed("office".into()), "15066f6666696365");
 }
 
 #[test]
@@ -109,4 +126,24 @@ fn records_keep_their_bytes() {
         &Record::Answer(key, answer.into()),
         "0d04616e6e610101010101010101010101010101010102020202020202020202020202020202020a01",
     );
+    let feed = NamedFeed {
+        name: "office".into(),
+        profile: profile(),
+        account: "anna".into(),
+        changed: Timestamp(5),
+        published: Published { index: 9, time: Timestamp(6), count: 7 },
+        frozen: Some(Frozen { index: 10, time: Timestamp(7), kept: 8, found: 3 }),
+    };
+    check(
+        &Record::Feed(feed.into()),
+        "0e066f666669636501076c696d69743d350363737603776879011404616e6e610a090c07010a0e0803",
+    );
+}
+
+#[test]
+fn actions_keep_their_numbers() {
+    for (action, number) in Action::ALL.into_iter().zip(0..) {
+        let bytes = codec::encode(Content::Record, &action).unwrap();
+        assert_eq!(bytes[3..], [number], "{action}");
+    }
 }

@@ -1,0 +1,128 @@
+//! Handing out a feed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use raft::Picture;
+use raft::blocklist::NamedFeed;
+
+use super::file::Asked;
+use super::{frozen, rendering};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::freshness::{self, freshness};
+use crate::parameters::Parameters;
+use crate::rendered::Body;
+use crate::{answer, credentials, list};
+
+/// The index at which the feed froze: what is shown is the list before it.
+const FROZEN: HeaderName = HeaderName::from_static("stockade-frozen");
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+/// When to come back to a feed that this node cannot show.
+const RETRY_AFTER: Duration = Duration::from_secs(60);
+
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    Path(file): Path<String>,
+    RawQuery(query): RawQuery,
+    _caller: Caller,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    hand_out(&app, &file, query.as_deref(), &headers).await
+}
+
+pub(crate) async fn by_token(
+    State(app): State<Arc<App>>,
+    Path((token, file)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    credentials::holder_of(&token, &app.cluster.picture().list)?;
+    hand_out(&app, &file, query.as_deref(), &headers).await
+}
+
+async fn hand_out(
+    app: &Arc<App>,
+    file: &str,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let parameters = Parameters::parse(query, &[&freshness::WORDS])?;
+    let mut freshness = freshness(&parameters)?;
+    let mut picture = app.cluster.read(&freshness).await?;
+    if picture.pending > 0 && Asked::read(file, &picture.list)?.feed.profile.freeze_percent.is_some() {
+        // Whether a feed is frozen is judged alike on every node, and so on what every node has.
+        freshness.exclude_pending = true;
+        picture = app.cluster.read(&freshness).await?;
+    }
+    let Asked { feed, file, checksum } = Asked::read(file, &picture.list)?;
+    let (index, pending) = (picture.index, picture.pending);
+    let (mut content_type, mut body) = content(app, &feed, picture).await?;
+    if let Some(checksum) = checksum {
+        content_type = PLAIN;
+        let key = format!("{checksum:?} {file} {}", body.etag);
+        body = match app.rendered.get(&key) {
+            Some(known) => known,
+            None => {
+                let file = file.to_owned();
+                let sum = blocking(move || checksum.of(&body, &file)).await?;
+                app.rendered.put(key, sum.clone());
+                sum
+            }
+        };
+    }
+    let mut response = list::whole(headers, content_type, &body)?;
+    if let Some(frozen) = &feed.frozen {
+        response.headers_mut().insert(FROZEN, HeaderValue::from(frozen.index));
+    }
+    answer::say_pending(&mut response, pending);
+    Ok(app.read_headers(response, index))
+}
+
+async fn content(
+    app: &Arc<App>,
+    feed: &NamedFeed,
+    picture: Arc<Picture>,
+) -> Result<(HeaderValue, Body), ApiError> {
+    // It was read when it was put. If this node cannot read it, others can.
+    let rendering = rendering(&feed.profile).map_err(|error| {
+        let (name, why) = (&feed.name, error.message());
+        ApiError::Unavailable(format!("this node cannot write the feed `{name}`: {why}"), RETRY_AFTER)
+    })?;
+    let content_type = rendering.content_type();
+    let Some(frozen) = feed.frozen else {
+        return Ok((content_type, list::body(app, rendering, picture).await?));
+    };
+    let key = frozen::file_name(feed, &frozen);
+    if let Some(body) = app.rendered.get(&key) {
+        return Ok((content_type, body));
+    }
+    let path = frozen::directory(&app.settings.data).join(&key);
+    let still = picture.frozen_at(&feed.name);
+    let found = blocking(move || match frozen::read(&path) {
+        Ok(body) => Some(body),
+        Err(error) => {
+            tracing::debug!(%error, path = %path.display(), "a frozen feed is not on disk");
+            still.map(|still| rendering.render(&still))
+        }
+    });
+    let Some(body) = found.await? else {
+        let sentence = format!(
+            "the feed `{}` is frozen since index {}, and this node was not there: ask another one, or let an admin \
+             send POST /admin/feeds/{}/publish",
+            feed.name, frozen.index, feed.name
+        );
+        return Err(ApiError::Unavailable(sentence, RETRY_AFTER));
+    };
+    app.rendered.put(key, body.clone());
+    Ok((content_type, body))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| raft::Error::Stopped("the feed could not be rendered".into()).into())
+}
