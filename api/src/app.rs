@@ -10,7 +10,9 @@ use raft::blocklist::Timestamp;
 
 use crate::ApiSettings;
 use crate::answer;
+use crate::consumers::Consumers;
 use crate::credentials::Credentials;
+use crate::crowdsec::Cursors;
 use crate::followers::Followers;
 use crate::metrics::Requests;
 use crate::rendered::Rendered;
@@ -23,6 +25,8 @@ pub(crate) struct App {
     pub(crate) rendered: Rendered,
     pub(crate) followers: Followers,
     pub(crate) requests: Requests,
+    pub(crate) consumers: Consumers,
+    pub(crate) cursors: Cursors,
 }
 
 impl App {
@@ -34,6 +38,8 @@ impl App {
             rendered: Rendered::default(),
             followers: Followers::default(),
             requests: Requests::default(),
+            consumers: Consumers::default(),
+            cursors: Cursors::default(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 use raft::blocklist::{Account, Actor, Command, Operation, Role};
 use sha2::{Digest, Sha256};
 
@@ -57,7 +57,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, ApiError> {
         let picture = app.cluster.picture();
         let account = app.credentials.verify(&parts.headers, &picture.list).await?;
-        Ok(Caller { account, address: address(parts) })
+        Ok(Caller { account, address: address(&parts.extensions) })
     }
 }
 
@@ -67,7 +67,8 @@ impl FromRequestParts<Arc<App>> for Operator {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Operator, ApiError> {
         match token_is_right(&parts.headers, &app.settings.registration_token) {
             Some(true) => {
-                let actor = Actor { account: "".into(), role: Role::Admin, address: address(parts) };
+                let actor =
+                    Actor { account: "".into(), role: Role::Admin, address: address(&parts.extensions) };
                 return Ok(Operator { actor });
             }
             Some(false) => {
@@ -88,7 +89,8 @@ pub(crate) fn token_is_right(headers: &HeaderMap, token: &str) -> Option<bool> {
     Some(Sha256::digest(given.as_bytes()) == Sha256::digest(token.as_bytes()))
 }
 
-fn address(parts: &Parts) -> Arc<str> {
-    let peer = parts.extensions.get::<ConnectInfo<ClientAddress>>();
+/// Where a request comes from, as text.
+pub(crate) fn address(extensions: &Extensions) -> Arc<str> {
+    let peer = extensions.get::<ConnectInfo<ClientAddress>>();
     peer.map_or_else(|| "".into(), |ConnectInfo(peer)| peer.0.ip().to_canonical().to_string().into())
 }

@@ -155,6 +155,20 @@ pub(crate) fn holder_of(token: &str, list: &List) -> Result<Arc<Account>, ApiErr
     by_token(list, token.as_bytes()).ok_or_else(wrong)
 }
 
+/// The text that is an API token, if these headers hold one in one of the places for it.
+pub(crate) fn token_in(headers: &HeaderMap) -> Option<Vec<u8>> {
+    if let Some(key) = headers.get("x-api-key") {
+        return Some(key.as_bytes().to_vec());
+    }
+    let (scheme, rest) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().as_bytes().to_vec());
+    }
+    let pair = STANDARD.decode(rest.trim()).ok()?;
+    let password = pair.splitn(2, |byte| *byte == b':').nth(1)?;
+    password.starts_with(TOKEN_PREFIX.as_bytes()).then(|| password.to_vec())
+}
+
 fn by_token(list: &List, token: &[u8]) -> Option<Arc<Account>> {
     list.account_by_token(&Sha256::digest(token).into()).cloned()
 }

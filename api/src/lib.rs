@@ -1,6 +1,6 @@
 //! HTTP: how people, sensors and firewalls talk to the list.
 //!
-//! A request goes `routes` → `auth` → one handler (`list`, `allow`, `user`, `admin`) → one call of `raft::Cluster` →
+//! A request goes `routes` → `auth` → one handler (`list`, `allow`, `user`, `admin`, `crowdsec`) → one call of `raft::Cluster` →
 //! `answer` or `format`. `error` is the one place with status codes.
 
 mod admin;
@@ -8,7 +8,9 @@ mod allow;
 mod answer;
 mod app;
 mod auth;
+mod consumers;
 mod credentials;
+mod crowdsec;
 mod error;
 mod feed;
 mod followers;

@@ -117,6 +117,14 @@ fn node(app: &App, text: &mut String) {
     );
     gauge(text, "disk_free_bytes", "Bytes free under the data directory.", status.disk_free_bytes as f64);
     gauge(text, "followers", "Requests that wait for changes.", app.followers.count() as f64);
+    gauge(text, "bouncers", "CrowdSec bouncers whose place is known here.", app.cursors.count() as f64);
+    gauge(
+        text,
+        "bouncer_networks_left_out",
+        "Networks too wide for the last CrowdSec bouncer that takes single addresses only.",
+        app.cursors.too_wide() as f64,
+    );
+    enforced(app, text);
     let lag = app.cluster.lag().map_or(f64::NAN, |lag| lag.as_secs_f64());
     gauge(text, "lag_seconds", "Seconds since a leader was last heard of.", lag);
     gauge(text, "accounts", "Accounts.", picture.list.accounts().count() as f64);
@@ -131,6 +139,30 @@ fn node(app: &App, text: &mut String) {
     for kind in Kind::ALL {
         let _ = writeln!(text, "stockade_entries{{kind=\"{kind}\"}} {}", picture.list.count(kind));
     }
+}
+
+/// What bouncers say that they do with the list.
+fn enforced(app: &App, text: &mut String) {
+    let name = "stockade_bouncer_figure";
+    let _ = write!(text, "# HELP {name} The last word of each CrowdSec bouncer.\n# TYPE {name} gauge\n");
+    for ((account, address, _), said) in app.consumers.enforced() {
+        for figure in said.figures {
+            let labels = [
+                ("account", &*account),
+                ("address", &*address),
+                ("component", &*said.component),
+                ("name", &*figure.name),
+                ("unit", &*figure.unit),
+            ];
+            let labels = labels.map(|(label, value)| format!("{label}=\"{}\"", escaped(value))).join(",");
+            let _ = writeln!(text, "{name}{{{labels}}} {}", figure.value);
+        }
+    }
+}
+
+/// A label's value, which others have chosen.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn requests(counts: &Counts, text: &mut String) {

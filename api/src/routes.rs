@@ -8,9 +8,15 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 
 use crate::app::App;
-use crate::{admin, allow, error, feed, format, health, list, metrics, requests, user};
+use crate::{admin, allow, consumers, crowdsec, error, feed, format, health, list, metrics, requests, user};
 
 pub(crate) fn router(app: Arc<App>) -> Router {
+    let noted = from_fn_with_state(app.clone(), consumers::note);
+    let bouncers = Router::new()
+        .route("/v1/decisions", get(crowdsec::live))
+        .route("/v1/decisions/stream", get(crowdsec::stream))
+        .route("/v1/usage-metrics", post(crowdsec::usage))
+        .route_layer(noted.clone());
     Router::new()
         .route("/", get(health::welcome))
         .route("/livez", get(health::live))
@@ -36,8 +42,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/feeds", get(feed::all))
         .route("/admin/feeds/{name}", get(feed::show_profile).put(feed::put).delete(feed::delete))
         .route("/admin/feeds/{name}/publish", post(feed::publish))
-        .route("/feed/{file}", get(feed::show))
-        .route("/feed/{token}/{file}", get(feed::by_token))
+        .route("/feed/{file}", get(feed::show).layer(noted.clone()))
+        .route("/feed/{token}/{file}", get(feed::by_token).layer(noted.clone()))
         .route("/allow/add", post(allow::add))
         .route("/allow/delete", post(allow::delete))
         .route("/allow/all", get(allow::all))
@@ -46,10 +52,14 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/{kind}/add", post(list::add))
         .route("/{kind}/sighting", post(list::sight))
         .route("/{kind}/delete", post(list::delete))
-        .route("/{kind}/all", get(list::all))
-        .route("/{kind}/changes", get(list::changes))
-        .route("/{kind}/events", get(list::events))
+        .route("/{kind}/all", get(list::all).layer(noted.clone()))
+        .route("/{kind}/changes", get(list::changes).layer(noted.clone()))
+        .route("/{kind}/events", get(list::events).layer(noted))
         .route("/{kind}/{*value}", get(list::ask).patch(list::patch))
+        .route("/admin/consumers", get(admin::consumers))
+        .merge(bouncers.clone())
+        .nest("/crowdsec", bouncers.clone())
+        .nest("/crowdsec/ranges", bouncers)
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(from_fn_with_state(app.clone(), error::as_json))

@@ -8,7 +8,7 @@ use serde_json::json;
 use stockade_tests::{Answer, Client, TOKEN, TestCluster, analyst_header, send_raw};
 
 /// Every route of the API (api/src/routes.rs); what is in braces is a placeholder for something odd.
-const ROUTES: [&str; 40] = [
+const ROUTES: [&str; 46] = [
     "/",
     "/livez",
     "/readyz",
@@ -35,6 +35,12 @@ const ROUTES: [&str; 40] = [
     "/admin/feeds/{}/publish",
     "/feed/{}",
     "/feed/{}/{}",
+    "/admin/consumers",
+    "/v1/decisions",
+    "/v1/decisions/stream",
+    "/v1/usage-metrics",
+    "/crowdsec/v1/decisions/stream",
+    "/crowdsec/ranges/v1/decisions",
     "/allow/add",
     "/allow/delete",
     "/allow/all",

@@ -13,6 +13,7 @@ mod clocks;
 mod command_line;
 mod crash_points;
 mod crowds;
+mod crowdsec;
 mod disks;
 mod errors;
 mod faults;

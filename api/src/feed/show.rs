@@ -13,6 +13,7 @@ use super::file::Asked;
 use super::{frozen, rendering};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::consumers::AnsweredFor;
 use crate::error::ApiError;
 use crate::freshness::{self, freshness};
 use crate::parameters::Parameters;
@@ -41,8 +42,10 @@ pub(crate) async fn by_token(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    credentials::holder_of(&token, &app.cluster.picture().list)?;
-    hand_out(&app, &file, query.as_deref(), &headers).await
+    let holder = credentials::holder_of(&token, &app.cluster.picture().list)?;
+    let mut response = hand_out(&app, &file, query.as_deref(), &headers).await?;
+    response.extensions_mut().insert(AnsweredFor(holder.username.clone()));
+    Ok(response)
 }
 
 async fn hand_out(

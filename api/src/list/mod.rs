@@ -22,7 +22,7 @@ mod patch;
 mod query;
 pub(crate) mod report;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod sightings;
 
 pub(crate) use add::{add, sight};

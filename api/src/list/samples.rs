@@ -6,18 +6,18 @@ use raft::blocklist::{
 };
 
 /// The clock of the tests.
-pub(super) const NOW: Timestamp = Timestamp(1_795_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp(1_795_000_000_000);
 
 /// A list and the one who writes to it.
 #[derive(Default)]
-pub(super) struct Desk {
-    pub(super) list: List,
+pub(crate) struct Desk {
+    pub(crate) list: List,
     sent: u64,
 }
 
 impl Desk {
     /// Runs one command of an analyst, so many seconds before now.
-    pub(super) fn run(&mut self, seconds_ago: i64, account: &str, operation: Operation) -> Outcome {
+    pub(crate) fn run(&mut self, seconds_ago: i64, account: &str, operation: Operation) -> Outcome {
         self.sent += 1;
         let actor = Actor { account: account.into(), role: Role::Analyst, address: "10.0.0.7".into() };
         let command = Command::new(NOW.plus_seconds(-seconds_ago), actor, operation);
@@ -27,7 +27,7 @@ impl Desk {
     }
 
     /// Adds an address, or sights it.
-    pub(super) fn add(&mut self, seconds_ago: i64, account: &str, value: &str, source: &str, tags: &[&str]) {
+    pub(crate) fn add(&mut self, seconds_ago: i64, account: &str, value: &str, source: &str, tags: &[&str]) {
         let report = Report {
             value: ip(value),
             comment: "".into(),
@@ -39,21 +39,21 @@ impl Desk {
         self.run(seconds_ago, account, Operation::Add(vec![report]));
     }
 
-    pub(super) fn delete(&mut self, value: &str) {
+    pub(crate) fn delete(&mut self, value: &str) {
         self.run(0, "anna", Operation::Delete(vec![ip(value)]));
     }
 
-    pub(super) fn allow(&mut self, value: &str) {
+    pub(crate) fn allow(&mut self, value: &str) {
         self.run(0, "anna", Operation::AllowAdd(vec![NewAllow { value: ip(value), comment: "".into() }]));
     }
 }
 
-pub(super) fn ip(text: &str) -> Observable {
+pub(crate) fn ip(text: &str) -> Observable {
     Observable::parse(Kind::Ip, text).unwrap()
 }
 
 /// Four entries that differ in all that can be asked for.
-pub(super) fn sample() -> List {
+pub(crate) fn sample() -> List {
     let mut desk = Desk::default();
     desk.add(3000, "anna", "192.0.2.2", "ids-1", &["ssh"]);
     desk.add(2000, "anna", "198.51.100.0/24", "fw", &[]);

@@ -73,7 +73,7 @@ impl List {
     }
 
     /// The entries that an export leaves out or cuts, and the pieces that are left of the wanted ones.
-    fn cuts(
+    pub(super) fn cuts(
         &self,
         wanted: impl Fn(&Entry) -> bool,
     ) -> (BTreeSet<Observable>, BTreeMap<Observable, &Arc<Entry>>) {

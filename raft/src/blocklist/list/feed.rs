@@ -52,6 +52,22 @@ impl List {
         Ok(Feed { added, removed: removed.into_iter().collect() })
     }
 
+    /// All that exports of this kind may have held at some time and do not hold now, as far as it is remembered: what
+    /// was removed, and what is listed and left out or cut. For those of whom nobody knows what they have.
+    pub fn no_longer_exported(&self, kind: Kind) -> BTreeSet<Observable> {
+        let buried = self.tombstones.iter().map(|(value, _)| value).filter(|value| value.kind() == kind);
+        let left_out: Vec<Observable> = match kind {
+            Kind::Ip => self.cuts(|_| true).0.into_iter().collect(),
+            _ if self.allows.is_empty() => Vec::new(),
+            _ => self.entries(kind).map(|entry| entry.value.clone()).collect(),
+        };
+        let mut values: BTreeSet<Observable> =
+            buried.flat_map(|value| self.exported_as(value).into_iter().chain([value.clone()])).collect();
+        values.extend(left_out);
+        values.retain(|value| !self.is_exported(value));
+        values
+    }
+
     /// The entries of a kind that were touched after an index, wide networks before those within them.
     fn touched_since(&self, kind: Kind, since: u64) -> Vec<&Arc<Entry>> {
         let newer = |entry: &&Arc<Entry>| entry.index > since;

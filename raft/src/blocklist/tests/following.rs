@@ -123,3 +123,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_exports_may_have_held_is_what_left_and_what_is_cut() {
+    let mut desk = Desk::default();
+    for value in ["192.0.2.0/30", "198.51.100.1", "198.51.100.2", "203.0.113.1"] {
+        desk.add(1, report(value));
+    }
+    delete(&mut desk, "198.51.100.1");
+    let told = |desk: &Desk| -> Vec<String> {
+        desk.list.no_longer_exported(Kind::Ip).iter().map(Observable::to_string).collect()
+    };
+    assert_eq!(told(&desk), ["198.51.100.1"]);
+    let new = |value: &str| NewAllow { value: ip(value), comment: "mail".into() };
+    let allows = vec![new("192.0.2.1"), new("203.0.113.0/24")];
+    desk.run(2, actor("joe", Role::Analyst), Operation::AllowAdd(allows));
+    // The feed begins anew at this index, and the removal before it is still known.
+    assert_eq!(told(&desk), ["192.0.2.0/30", "198.51.100.1", "203.0.113.1"]);
+    desk.add(3, report("198.51.100.1"));
+    assert_eq!(told(&desk), ["192.0.2.0/30", "203.0.113.1"]);
+    assert!(desk.list.no_longer_exported(Kind::Domain).is_empty(), "another kind");
+}

@@ -1,0 +1,71 @@
+//! Who asks: a bouncer with the API token of an account, and what its sort of firewall can take.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, OriginalUri};
+use axum::http::header;
+use axum::http::request::Parts;
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::auth::{Caller, address};
+use crate::error::ApiError;
+
+/// The user agent of the bouncer for nftables, ipset and pf, without its version.
+const FIREWALL: &str = "crowdsec-firewall-bouncer";
+/// Under this path networks stay networks for everybody: for ipset and pf.
+const RANGES: &str = "/crowdsec/ranges/";
+
+/// A caller who speaks the protocol.
+pub(crate) struct Bouncer {
+    pub(super) caller: Caller,
+    /// `type/version`, as it says itself.
+    pub(super) agent: String,
+    /// A digest of what tells bouncers apart: the credentials, the address, the user agent and the path.
+    pub(super) identity: [u8; 32],
+}
+
+impl Bouncer {
+    /// It keeps its own timeouts in the kernel, and skips what it has already: to extend a ban is to end it and
+    /// to begin it again. It takes what has ended before what begins.
+    pub(super) fn is_firewall(&self) -> bool {
+        self.agent.split('/').next() == Some(FIREWALL)
+    }
+}
+
+/// What it takes of networks: the firewall bouncer's nftables sets hold single addresses only.
+pub(super) fn takes_ranges(agent: &str, path: &str) -> bool {
+    path.starts_with(RANGES) || agent.split('/').next() != Some(FIREWALL)
+}
+
+impl FromRequestParts<Arc<App>> for Bouncer {
+    type Rejection = ApiError;
+
+    /// Missing or wrong credentials are a 403 with upstream's words, which bouncers know.
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Bouncer, ApiError> {
+        let picture = app.cluster.picture();
+        let account = match app.credentials.verify(&parts.headers, &picture.list).await {
+            Ok(account) => account,
+            Err(ApiError::Unauthorized(_)) => return Err(ApiError::Forbidden("access forbidden".into())),
+            Err(error) => return Err(error),
+        };
+        let caller = Caller { account, address: address(&parts.extensions) };
+        let path = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path());
+        let agent = parts.headers.get(header::USER_AGENT).map(|agent| agent.as_bytes()).unwrap_or_default();
+        let mut digest = Sha256::new();
+        for part in ["x-api-key", "authorization"].map(|name| parts.headers.get(name)) {
+            field(&mut digest, part.map(|value| value.as_bytes()).unwrap_or_default());
+        }
+        for part in [caller.address.as_bytes(), agent, path.as_bytes()] {
+            field(&mut digest, part);
+        }
+        let agent = String::from_utf8_lossy(agent).into_owned();
+        Ok(Bouncer { caller, agent, identity: digest.finalize().into() })
+    }
+}
+
+/// Fields of any length, none of which runs into the next.
+pub(super) fn field(digest: &mut Sha256, bytes: &[u8]) {
+    digest.update((bytes.len() as u64).to_be_bytes());
+    digest.update(bytes);
+}
