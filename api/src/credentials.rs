@@ -58,7 +58,8 @@ impl Default for Credentials {
 impl Credentials {
     /// Whose request this is.
     pub(crate) async fn verify(&self, headers: &HeaderMap, list: &List) -> Result<Arc<Account>, ApiError> {
-        if let Some(key) = headers.get("x-api-key") {
+        // `Key` is AbuseIPDB's name of it.
+        if let Some(key) = headers.get("x-api-key").or_else(|| headers.get("key")) {
             return by_token(list, key.as_bytes()).ok_or_else(wrong);
         }
         let Some(value) = headers.get(header::AUTHORIZATION) else {

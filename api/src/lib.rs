@@ -3,6 +3,7 @@
 //! A request goes `routes` → `auth` → one handler (`list`, `allow`, `user`, `admin`, `crowdsec`) → one call of `raft::Cluster` →
 //! `answer` or `format`. `error` is the one place with status codes.
 
+mod abuseipdb;
 mod admin;
 mod allow;
 mod answer;
@@ -17,6 +18,7 @@ mod followers;
 mod format;
 mod freshness;
 mod health;
+mod hook;
 mod list;
 mod metrics;
 mod parameters;

@@ -8,7 +8,10 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{delete, get, post};
 
 use crate::app::App;
-use crate::{admin, allow, consumers, crowdsec, error, feed, format, health, list, metrics, requests, user};
+use crate::{
+    abuseipdb, admin, allow, consumers, crowdsec, error, feed, format, health, hook, list, metrics, requests,
+    user,
+};
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     let noted = from_fn_with_state(app.clone(), consumers::note);
@@ -44,11 +47,17 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/feeds/{name}/publish", post(feed::publish))
         .route("/feed/{file}", get(feed::show).layer(noted.clone()))
         .route("/feed/{token}/{file}", get(feed::by_token).layer(noted.clone()))
+        .route("/admin/hooks", get(hook::list))
+        .route("/admin/hooks/{name}", get(hook::show).put(hook::put).delete(hook::delete))
+        .route("/hook/{name}", post(hook::receive))
         .route("/allow/add", post(allow::add))
         .route("/allow/delete", post(allow::delete))
         .route("/allow/all", get(allow::all))
         .route("/allow/{*value}", get(allow::show))
         .route("/formats", get(format::show))
+        .route("/api/v2/report", post(abuseipdb::report))
+        .route("/api/v2/check", get(abuseipdb::check))
+        .route("/api/v2/blacklist", get(abuseipdb::blacklist))
         .route("/{kind}/add", post(list::add))
         .route("/{kind}/sighting", post(list::sight))
         .route("/{kind}/delete", post(list::delete))

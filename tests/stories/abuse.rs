@@ -8,7 +8,7 @@ use serde_json::json;
 use stockade_tests::{Answer, Client, TOKEN, TestCluster, analyst_header, send_raw};
 
 /// Every route of the API (api/src/routes.rs); what is in braces is a placeholder for something odd.
-const ROUTES: [&str; 46] = [
+const ROUTES: [&str; 52] = [
     "/",
     "/livez",
     "/readyz",
@@ -41,6 +41,12 @@ const ROUTES: [&str; 46] = [
     "/v1/usage-metrics",
     "/crowdsec/v1/decisions/stream",
     "/crowdsec/ranges/v1/decisions",
+    "/admin/hooks",
+    "/admin/hooks/{}",
+    "/hook/{}",
+    "/api/v2/report",
+    "/api/v2/check",
+    "/api/v2/blacklist",
     "/allow/add",
     "/allow/delete",
     "/allow/all",

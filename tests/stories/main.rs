@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story fails loudly, where it stands")]
 
 mod abuse;
+mod abuseipdb;
 mod accounts;
 mod allow;
 mod auditing;
@@ -20,11 +21,13 @@ mod faults;
 mod feeds;
 mod filters;
 mod firewalls;
+mod follower;
 mod following;
 mod formation;
 mod formats;
 mod freshness;
 mod full_disk;
+mod hooks;
 mod idempotency;
 mod kills;
 mod local_cluster;
@@ -39,6 +42,7 @@ mod public_dns;
 mod replication;
 mod roles;
 mod rolling;
+mod sensors;
 mod sightings;
 mod spare;
 mod strangers;

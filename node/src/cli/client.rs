@@ -50,6 +50,7 @@ impl Connection {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    pub(super) headers: ureq::http::HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
@@ -84,9 +85,16 @@ const ANSWER_BYTES_MAX: u64 = 4 << 30;
 
 impl Client {
     pub(super) fn new(connection: &Connection) -> Client {
+        Client::with_try_timeout(connection, TRY_TIMEOUT)
+    }
+
+    /// The same, with an own limit for one try.
+    pub(super) fn with_try_timeout(connection: &Connection, within: Duration) -> Client {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(TRY_TIMEOUT))
+            // A length that is known is a list that is whole.
+            .accept_encoding("identity")
+            .timeout_global(Some(within))
             .allow_non_standard_methods(true)
             .build();
         Client { connection: connection.clone(), agent: agent.into(), turn: AtomicUsize::new(0) }
@@ -165,7 +173,8 @@ impl Client {
         };
         let mut answer = answer.map_err(|error| error.to_string())?;
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        Ok(Answer { status: answer.status().as_u16(), body: body.map_err(|error| error.to_string())? })
+        let body = body.map_err(|error| error.to_string())?;
+        Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), body })
     }
 
     fn credential(&self, who: As) -> Option<(&'static str, String)> {
@@ -190,6 +199,11 @@ impl Answer {
         }
     }
 
+    /// One header.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     pub(super) fn json(&self) -> Result<Value, String> {
         serde_json::from_slice(&self.body).map_err(|error| format!("the answer is not JSON: {error}"))
     }
@@ -205,7 +219,7 @@ impl Answer {
     clippy::disallowed_methods,
     reason = "another node's recovery is no condition that can be waited for"
 )]
-fn rest(pause: Duration) {
+pub(super) fn rest(pause: Duration) {
     std::thread::sleep(pause);
 }
 

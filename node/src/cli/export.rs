@@ -33,7 +33,7 @@ pub(super) struct Arguments {
 
 /// Which entries, in which order. The node judges the values, so that they mean here what they mean there.
 #[derive(Args)]
-struct Filters {
+pub(super) struct Filters {
     /// Only this family of addresses: 4 or 6
     #[arg(long)]
     family: Option<String>,
@@ -65,7 +65,7 @@ struct Filters {
 
 impl Filters {
     /// Adds a query parameter for each one given.
-    fn append_to(&self, path: &mut String) {
+    pub(super) fn append_to(&self, path: &mut String) {
         let single = [
             ("family", &self.family),
             ("min_sightings", &self.min_sightings),

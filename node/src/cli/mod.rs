@@ -6,6 +6,7 @@ mod chunks;
 mod client;
 mod entries;
 mod export;
+mod follow;
 mod health;
 mod import;
 mod members;
@@ -49,6 +50,8 @@ enum Command {
     Get(entries::Get),
     /// Write the list, or what is asked for of it, to standard output or a file
     Export(export::Arguments),
+    /// Keep a file or a firewall of this machine in step with the list, until it is stopped
+    Follow(follow::Arguments),
     /// Report all values of a file or of standard input; a request whose answer was lost is sent again, and counts once
     Import(import::Arguments),
     /// Show and change what must never be blocked
@@ -94,6 +97,7 @@ fn talk(command: Command) -> Result<Ended, String> {
         Command::Delete(arguments) => arguments.run(),
         Command::Get(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
+        Command::Follow(arguments) => arguments.run(),
         Command::Import(arguments) => arguments.run(),
         Command::Allow(arguments) => arguments.run(),
         Command::Account(arguments) => arguments.run(),

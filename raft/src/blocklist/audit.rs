@@ -80,6 +80,10 @@ pub enum Action {
     FeedFrozen,
     /// A frozen feed goes on.
     FeedPublished,
+    /// A hook is new, or another one.
+    HookChanged,
+    /// A hook is gone.
+    HookDeleted,
 }
 
 /// What something was done to.
@@ -115,7 +119,7 @@ impl Class {
 
 impl Action {
     /// Every action, in stored order.
-    pub const ALL: [Action; 22] = [
+    pub const ALL: [Action; 24] = [
         Action::Listed,
         Action::Removed,
         Action::Withdrawn,
@@ -138,6 +142,8 @@ impl Action {
         Action::FeedDeleted,
         Action::FeedFrozen,
         Action::FeedPublished,
+        Action::HookChanged,
+        Action::HookDeleted,
     ];
 
     /// The word used in answers.
@@ -165,6 +171,8 @@ impl Action {
             Action::FeedDeleted => "feed_deleted",
             Action::FeedFrozen => "feed_frozen",
             Action::FeedPublished => "feed_published",
+            Action::HookChanged => "hook_changed",
+            Action::HookDeleted => "hook_deleted",
         }
     }
 

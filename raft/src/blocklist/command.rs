@@ -157,6 +157,15 @@ pub enum Operation {
     DeleteFeed(Arc<str>),
     /// Lets a frozen feed show the list as it is (admin).
     PublishFeed(Arc<str>),
+    /// Makes a hook, or changes it (admin).
+    PutHook {
+        /// Its name.
+        name: Arc<str>,
+        /// What of a body means what; at most `HOOK_BYTES_MAX`.
+        mapping: Arc<str>,
+    },
+    /// Deletes a hook (admin).
+    DeleteHook(Arc<str>),
 }
 
 /// One report: an add of one observable.
@@ -328,7 +337,9 @@ impl Operation {
             | Operation::RaiseVersion(_)
             | Operation::PutFeed { .. }
             | Operation::DeleteFeed(_)
-            | Operation::PublishFeed(_) => 1,
+            | Operation::PublishFeed(_)
+            | Operation::PutHook { .. }
+            | Operation::DeleteHook(_) => 1,
         }
     }
 

@@ -10,6 +10,7 @@ mod command;
 mod entry;
 mod feed;
 mod guard;
+mod hook;
 mod kind;
 mod list;
 mod network;
@@ -34,6 +35,7 @@ pub use feed::{
     DIGEST_SUFFIXES, FEED_TEXT_BYTES_MAX, FEEDS_MAX, FREEZE_FREE_ENTRIES, FREEZE_WINDOW_SECONDS, Frozen,
     NamedFeed, Profile, Published,
 };
+pub use hook::{HOOK_BYTES_MAX, HOOKS_MAX, Hook};
 pub use kind::Kind;
 pub use list::{Applied, Exported, Feed, Gone, List, Rehearsal};
 pub use network::Network;

@@ -13,6 +13,7 @@ use super::audit::{Class, Deed};
 use super::cluster_info::ClusterInfo;
 use super::entry::Entry;
 use super::feed::NamedFeed;
+use super::hook::Hook;
 use super::kind::Kind;
 use super::observable::Observable;
 use super::settings::{ClusterSettings, Growth};
@@ -50,6 +51,8 @@ pub enum Record {
     Answer(AnswerKey, Arc<Answer>),
     /// A feed.
     Feed(Arc<NamedFeed>),
+    /// A hook.
+    Hook(Arc<Hook>),
 }
 
 /// The key of a record.
@@ -85,6 +88,8 @@ pub enum RecordKey {
     Answer(AnswerKey),
     /// Of a feed.
     Feed(Arc<str>),
+    /// Of a hook.
+    Hook(Arc<str>),
 }
 
 /// One change of the state.
@@ -124,6 +129,7 @@ impl Record {
             Record::AuditForgotten(class, _) => RecordKey::AuditForgotten(*class),
             Record::Answer(key, _) => RecordKey::Answer(key.clone()),
             Record::Feed(feed) => RecordKey::Feed(feed.name.clone()),
+            Record::Hook(hook) => RecordKey::Hook(hook.name.clone()),
         }
     }
 }

@@ -64,6 +64,7 @@ fn operations() -> Vec<Operation> {
         Operation::PutSettings(crate::blocklist::ClusterSettings::default()),
         Operation::CreateAccount { username: "anna".into(), password_hash: "$".into(), role: Role::Sensor },
         Operation::Expire,
+        Operation::PutHook { name: "hive".into(), mapping: "{}".into() },
     ]
 }
 

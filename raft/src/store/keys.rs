@@ -26,6 +26,7 @@ pub(crate) fn record(key: &RecordKey) -> Vec<u8> {
             [&[14], key.key.as_slice(), &key.part.to_be_bytes(), key.account.as_bytes()].concat()
         }
         RecordKey::Feed(name) => [&[15], name.as_bytes()].concat(),
+        RecordKey::Hook(name) => [&[16], name.as_bytes()].concat(),
         RecordKey::NodeAddresses(node) => [&[7], node.to_be_bytes().as_slice()].concat(),
     }
 }

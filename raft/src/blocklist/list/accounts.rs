@@ -144,7 +144,7 @@ fn check_admin_or_self(actor: &Actor, username: &str) -> Result<(), Refusal> {
     if *actor.account == *username { Ok(()) } else { check_admin(actor, MANAGE) }
 }
 
-fn check_name(what: &str, name: &str) -> Result<(), Refusal> {
+pub(super) fn check_name(what: &str, name: &str) -> Result<(), Refusal> {
     if is_name(name) {
         return Ok(());
     }

@@ -112,6 +112,8 @@ impl Applying<'_> {
             Operation::PutFeed { name, feed } => self.make_feed(time, actor, name, feed),
             Operation::DeleteFeed(name) => self.delete_feed(actor, name),
             Operation::PublishFeed(name) => self.publish_feed(time, actor, name),
+            Operation::PutHook { name, mapping } => self.put_hook(time, actor, name, mapping),
+            Operation::DeleteHook(name) => self.delete_hook(actor, name),
             Operation::PutSettings(settings) => self.put_settings(actor, settings),
             Operation::PutNodeAddresses { node, addresses } => {
                 self.put_node_addresses(actor, *node, addresses)

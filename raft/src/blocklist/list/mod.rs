@@ -9,6 +9,7 @@ mod expiry;
 mod exporting;
 mod feed;
 mod feeds;
+mod hooks;
 mod interner;
 mod membership;
 mod memory;
@@ -38,6 +39,7 @@ use super::cluster_info::ClusterInfo;
 use super::command::Outcome;
 use super::entry::Entry;
 use super::feed::NamedFeed;
+use super::hook::Hook;
 use super::kind::Kind;
 use super::observable::Observable;
 use super::record::{Change, OriginMark};
@@ -71,6 +73,7 @@ pub struct List {
     audit: [Chapters; Class::ALL.len()],
     answers: Answers,
     feeds: OrdMap<Arc<str>, Arc<NamedFeed>>,
+    hooks: OrdMap<Arc<str>, Arc<Hook>>,
     // Derived from the above, never stored.
     counts: [usize; Kind::ALL.len()],
     widths: Widths,
@@ -162,6 +165,16 @@ impl List {
         &self.node_addresses
     }
 
+    /// One hook.
+    pub fn hook(&self, name: &str) -> Option<&Arc<Hook>> {
+        self.hooks.get(name)
+    }
+
+    /// All hooks by name.
+    pub fn hooks(&self) -> impl Iterator<Item = &Arc<Hook>> {
+        self.hooks.values()
+    }
+
     /// How many entries stand on the list by this account.
     pub fn count_by_account(&self, account: &str) -> u64 {
         self.by_account.get(account).copied().unwrap_or(0)
@@ -188,6 +201,7 @@ impl PartialEq for List {
             && self.audit == other.audit
             && self.answers == other.answers
             && self.feeds == other.feeds
+            && self.hooks == other.hooks
             && self.settings == other.settings
             && self.node_addresses == other.node_addresses
     }

@@ -41,6 +41,7 @@ impl List {
             Record::AuditForgotten(class, index) => self.audit[class as usize].restore_forgotten(index),
             Record::Answer(key, answer) => self.answers.put(key, answer),
             Record::Feed(feed) => self.put_feed(feed),
+            Record::Hook(hook) => drop(self.hooks.insert(hook.name.clone(), hook)),
             Record::Settings(settings) => self.settings = Arc::new(settings),
             Record::NodeAddresses(node, addresses) => self.put_node_addresses(node, addresses),
         }
@@ -69,6 +70,7 @@ impl List {
         let answers = self.answers.iter();
         let answers = answers.map(|(key, answer)| Record::Answer(key.clone(), answer.clone()));
         let feeds = self.feeds.values().cloned().map(Record::Feed);
+        let hooks = self.hooks.values().cloned().map(Record::Hook);
         entries
             .chain(accounts)
             .chain(origins)
@@ -84,6 +86,7 @@ impl List {
             .chain(forgotten)
             .chain(answers)
             .chain(feeds)
+            .chain(hooks)
     }
 
     /// What became of a key that was touched.
@@ -117,6 +120,7 @@ impl List {
                 self.answers.get(key).map(|answer| Record::Answer(key.clone(), answer.clone()))
             }
             RecordKey::Feed(name) => self.feeds.get(name).cloned().map(Record::Feed),
+            RecordKey::Hook(name) => self.hooks.get(name).cloned().map(Record::Hook),
             RecordKey::Settings => self.settings_record(),
             RecordKey::NodeAddresses(node) => {
                 let addresses = self.node_addresses.get(node).cloned();

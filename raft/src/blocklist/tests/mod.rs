@@ -10,6 +10,7 @@ mod expiring;
 mod feeds;
 mod following;
 mod guards;
+mod hooks;
 mod imports;
 mod lookup;
 mod moments;

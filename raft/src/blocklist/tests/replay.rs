@@ -95,6 +95,11 @@ fn operation() -> impl Strategy<Value = Operation> {
             1 => vec(observable(), 1..3).prop_map(Operation::AllowDelete),
             1 => Just(Operation::Found { cluster_id: [1; 16], peer_secret: [2; 32] }),
             1 => (0..4u32).prop_map(Operation::RaiseVersion),
+            1 => (0..2u8, name()).prop_map(|(number, mapping)| Operation::PutHook {
+                name: format!("hook-{number}").into(),
+                mapping: mapping.into(),
+            }),
+            1 => (0..2u8).prop_map(|number| Operation::DeleteHook(format!("hook-{number}").into())),
             1 => any::<u8>().prop_map(|byte| Operation::AllocateNode { join_key: [byte; 16] }),
             2 => (vec(any_report(), 1..4), 0..2u8).prop_map(|(reports, label)| Operation::Import {
                 label: format!("feed-{label}").into(),

@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 
 use super::fixtures::{ip, report};
 use crate::blocklist::{
-    Action, Allow, Answer, AnswerKey, Class, ClusterSettings, Deed, Frozen, Given, Growth, GrowthBrake, Kind,
-    Line, NamedFeed, NewAllow, Operation, Patch, Profile, Published, Record, Refusal, Subject, Timestamp,
-    Undo, Whose,
+    Action, Allow, Answer, AnswerKey, Class, ClusterSettings, Deed, Frozen, Given, Growth, GrowthBrake, Hook,
+    Kind, Line, NamedFeed, NewAllow, Operation, Patch, Profile, Published, Record, Refusal, Subject,
+    Timestamp, Undo, Whose,
 };
 use crate::codec::{self, Content};
 
@@ -79,6 +79,8 @@ fn operations_keep_their_bytes() {
     );
     check(&Operation::DeleteFeed("office".into()), "14066f6666696365");
     check(&Operation::PublishFeed("office".into()), "15066f6666696365");
+    check(&Operation::PutHook { name: "hive".into(), mapping: "{}".into() }, "160468697665027b7d");
+    check(&Operation::DeleteHook("hive".into()), "170468697665");
 }
 
 #[test]
@@ -138,6 +140,9 @@ fn records_keep_their_bytes() {
         &Record::Feed(feed.into()),
         "0e066f666669636501076c696d69743d350363737603776879011404616e6e610a090c07010a0e0803",
     );
+    let hook =
+        Hook { name: "hive".into(), mapping: "{}".into(), account: "root".into(), changed: Timestamp(5) };
+    check(&Record::Hook(hook.into()), "0f0468697665027b7d04726f6f740a");
 }
 
 #[test]
