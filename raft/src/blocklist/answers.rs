@@ -13,7 +13,7 @@ pub const ANSWER_KEPT_SECONDS: i64 = 24 * 3600;
 /// The most answers kept; beyond it the oldest are forgotten before their time.
 pub const ANSWERS_MAX: usize = 65_536;
 
-/// The longest reason kept with an answer, in bytes: 512 of them are one value on disk.
+/// The longest reason kept with an answer, in bytes: those of one command are one value on disk.
 const REASON_BYTES_MAX: usize = 200;
 
 /// The name of a part of a request, which counts once, however often it is sent.

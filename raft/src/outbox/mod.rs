@@ -33,7 +33,7 @@ use state::{Answer, State};
 const COMMANDS_MAX: usize = 65_536;
 /// Reports and observables that may wait; beyond it a write is refused.
 const WEIGHT_MAX: usize = 1 << 20;
-/// Commands in one batch.
+/// Commands looked at for one batch; their weight ends it long before.
 const BATCH_COMMANDS_MAX: usize = 1024;
 /// Keys that one batch changes, about; one command alone may change as many. A batch is one change of the list on disk,
 /// and sled bears no more than some hundred keys at once.

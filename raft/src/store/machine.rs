@@ -26,7 +26,7 @@ use crate::version;
 const ENTRIES_PER_PICTURE: usize = 64;
 /// A snapshot is taken to need this many times the room of the last one.
 const SNAPSHOT_GROWTH: u64 = 2;
-/// Changed keys after which they go to sled, so that no sled batch gets much longer.
+/// Changed keys after which they go to sled: with those of one more entry they still are one small batch.
 const KEYS_PER_CHANGE_SET: usize = 64;
 
 /// What readers see, and how far it is: the machine writes here, the cluster handle reads.
