@@ -24,6 +24,9 @@ pub(crate) enum Content {
     LogPayload = 6,
     Frame = 7,
     Pending = 8,
+    Ground = 9,
+    Block = 10,
+    Changes = 11,
 }
 
 const VERSION: u8 = 1;

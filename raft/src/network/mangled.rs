@@ -22,7 +22,7 @@ use crate::network::{Reply, Request};
 use crate::store::{DiskMark, SnapshotHeader};
 
 const ROUTE: Route = Route { cluster_id: [7; 16], from: 1, to: 2 };
-const CONTENTS: [Content; 7] = [
+const CONTENTS: [Content; 10] = [
     Content::Batch,
     Content::Record,
     Content::DiskMark,
@@ -30,6 +30,9 @@ const CONTENTS: [Content; 7] = [
     Content::SnapshotHeader,
     Content::LogPayload,
     Content::Frame,
+    Content::Ground,
+    Content::Block,
+    Content::Changes,
 ];
 
 fn value(kind: Kind, text: &str) -> Observable {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -38,11 +39,11 @@ impl StateDigest {
             if let Some(old) = before.record(&key) {
                 self.take(&encode(&old)?);
             }
-            let new = record.map(|record| encode(&record)).transpose()?;
+            let new = record.map(|record| encode(&record)).transpose()?.map(Bytes::from);
             if let Some(new) = &new {
                 self.put(new);
             }
-            stored.push((keys::record(&key), new));
+            stored.push((keys::record(&key).into(), new));
         }
         Ok(stored)
     }

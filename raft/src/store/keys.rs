@@ -1,9 +1,7 @@
-//! The keys of sled, all built here: a class byte, then the key's own order, integers big-endian.
+//! The keys of records, all built here: a class byte, then the key's own order, integers big-endian. Classes from
+//! `f0` on, and `00`, are those of sled's layout.
 
 use crate::blocklist::{Class, Kind, Observable, RecordKey};
-
-/// The key of the mark that says at which index sled is.
-pub(crate) const MARK: &[u8] = &[0];
 
 /// The key a record is stored under.
 pub(crate) fn record(key: &RecordKey) -> Vec<u8> {

@@ -128,7 +128,7 @@ impl StateMachine {
             self.applier.outbox.applied(index, first_sequence, outcomes);
         }
         responders.into_iter().for_each(|responder| responder.send(()));
-        self.disk.apply(self.mark.clone(), stored).await
+        self.disk.apply(self.mark.clone(), stored, &self.list).await
     }
 }
 
