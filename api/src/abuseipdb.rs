@@ -101,7 +101,7 @@ fn checked(list: &List, value: &Observable, oldest: Timestamp) -> Value {
         "isWhitelisted": list.allowing(value).is_some(),
         "abuseConfidenceScore": score,
         "totalReports": entry.map_or(0, |entry| entry.sighting + 1),
-        "numDistinctUsers": entry.map_or(0, |entry| entry.sources.len()),
+        "numDistinctUsers": entry.map_or(0, |entry| entry.source_count()),
         "lastReportedAt": entry.map(|entry| rfc3339(entry.time_updated)),
         "comment": entry.map(|entry| &*entry.comment),
         "reports": [],

@@ -91,5 +91,5 @@ impl<'a> Blocked<'a> {
 
 /// When a ban ends; never is last.
 pub(super) fn longest(entry: &Entry) -> Timestamp {
-    entry.expires.unwrap_or(Timestamp(i64::MAX))
+    entry.expires().copied().unwrap_or(Timestamp(i64::MAX))
 }

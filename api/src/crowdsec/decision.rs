@@ -34,7 +34,7 @@ pub(super) struct Decision<'a> {
 impl<'a> Decision<'a> {
     /// A ban that holds now. The id is the index that last touched its entry: the same on every node.
     pub(super) fn of(value: Network, entry: &'a Entry, now: Timestamp) -> Decision<'a> {
-        let duration = Seconds(announced(entry.expires, now));
+        let duration = Seconds(announced(entry.expires().copied(), now));
         Decision { duration, scenario: scenario(entry), ..Decision::ended(value, entry.index) }
     }
 

@@ -113,11 +113,11 @@ impl Field {
             },
             Field::Sighting => Content::Number(entry.sighting),
             Field::Comment => Content::Text(&entry.comment),
-            Field::Source => Content::Text(&entry.source),
-            Field::Expires => entry.expires.as_ref().map_or(Content::Nothing, |time| Content::Plain(time)),
-            Field::Tags => Content::Texts(entry.tags.iter().map(|tag| &**tag).collect()),
-            Field::Sources => Content::Number(entry.sources.len() as u64),
-            Field::Account => Content::Text(&entry.account),
+            Field::Source => Content::Text(entry.source()),
+            Field::Expires => entry.expires().map_or(Content::Nothing, |time| Content::Plain(time)),
+            Field::Tags => Content::Texts(entry.tags().iter().map(|tag| &**tag).collect()),
+            Field::Sources => Content::Number(entry.source_count() as u64),
+            Field::Account => Content::Text(entry.account()),
             Field::Index => Content::Number(entry.index),
         }
     }

@@ -44,6 +44,7 @@ pub(super) async fn show(app: &App, value: Observable, query: Option<&str>) -> R
     let Some(entry) = picture.list.get(&value) else {
         return Ok(not_listed(app, &value, picture.index));
     };
-    let views: Vec<View<'_>> = entry.sources.iter().map(|(name, report)| View::new(name, report)).collect();
+    let sources = entry.sources();
+    let views: Vec<View<'_>> = sources.iter().map(|(name, report)| View::new(name, report)).collect();
     Ok(app.read_headers(answer::json(StatusCode::OK, &views), picture.index))
 }

@@ -30,7 +30,7 @@ pub use command::{
     Outcome, Patch, REPORTS_MAX, Refusal, Report, SOURCE_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX, UNDO_SCAN_MAX,
     Undo, VERSION, Whose,
 };
-pub use entry::Entry;
+pub use entry::{Entry, WholeEntry};
 pub use feed::{
     DIGEST_SUFFIXES, FEED_TEXT_BYTES_MAX, FEEDS_MAX, FREEZE_FREE_ENTRIES, FREEZE_WINDOW_SECONDS, Frozen,
     NamedFeed, Profile, Published,

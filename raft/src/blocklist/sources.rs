@@ -32,6 +32,18 @@ pub struct SourceReport {
 pub struct Sources(Vec<(Arc<str>, SourceReport)>);
 
 impl Sources {
+    /// One source, that reported so many times between two moments and always said the same.
+    pub(super) fn only(
+        name: &Arc<str>,
+        account: &Arc<str>,
+        count: u64,
+        (first_seen, last_seen): (Timestamp, Timestamp),
+        comment: &Arc<str>,
+    ) -> Sources {
+        let (comment, account) = (comment.clone(), account.clone());
+        Sources(vec![(name.clone(), SourceReport { count, first_seen, last_seen, comment, account })])
+    }
+
     /// How many sources are kept apart.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -144,9 +144,9 @@ impl Applying<'_> {
 
     fn note(&mut self, actor: &Actor, action: Action, subjects: Vec<Subject>, detail: &str) {
         let (time, class) = (self.time, action.class());
-        let account = self.list.interner.share(&actor.account);
-        let address = self.list.interner.share(&actor.address);
-        let detail = self.list.interner.share(detail);
+        let account = self.list.interner.text(&actor.account);
+        let address = self.list.interner.text(&actor.address);
+        let detail = self.list.interner.text(detail);
         for some in subjects.chunks(CHAPTER_SUBJECTS) {
             let deed = Deed {
                 time,

@@ -35,7 +35,7 @@ impl Applying<'_> {
             )));
         }
         growth.changed += 1;
-        let account = self.list.interner.share(&actor.account);
+        let account = self.list.interner.text(&actor.account);
         self.list.growth.insert(account.clone(), growth);
         self.touch(RecordKey::Growth(account));
         Ok(())

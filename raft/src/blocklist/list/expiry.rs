@@ -6,7 +6,7 @@ use super::List;
 use super::apply::{Applying, check_admin};
 use crate::blocklist::audit::Action;
 use crate::blocklist::command::{Actor, EXPIRED_MAX, Outcome, Refusal};
-use crate::blocklist::entry::Entry;
+use crate::blocklist::entry::WholeEntry;
 use crate::blocklist::observable::Observable;
 use crate::blocklist::timestamp::Timestamp;
 
@@ -52,13 +52,14 @@ impl Applying<'_> {
     }
 
     /// Changes a listed entry in place.
-    pub(super) fn change_entry(&mut self, value: &Observable, change: impl FnOnce(&mut Entry)) {
+    pub(super) fn change_entry(&mut self, value: &Observable, change: impl FnOnce(&mut WholeEntry)) {
         let Some(entry) = self.list.entries.get_mut(value) else { return };
-        let before = entry.expires;
+        let before = entry.expires().copied();
         let entry = Arc::make_mut(entry);
-        change(entry);
+        entry.change(change);
+        entry.share(&mut self.list.interner);
         entry.index = self.index;
-        let after = entry.expires;
+        let after = entry.expires().copied();
         self.list.move_expiry(value, before, after);
         self.touch_entry(value);
     }

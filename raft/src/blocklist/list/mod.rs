@@ -48,7 +48,7 @@ use super::timestamp::Timestamp;
 use answers::Answers;
 pub use exporting::Exported;
 pub use feed::{Feed, Gone};
-use interner::Interner;
+pub(super) use interner::Interner;
 use memory::Chapters;
 use recent::Recent;
 pub use rehearsal::Rehearsal;

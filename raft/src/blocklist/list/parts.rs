@@ -21,7 +21,6 @@ impl List {
         match record {
             Record::Entry(entry) => {
                 self.recent.miss(entry.index);
-                let entry = self.with_shared_texts(entry);
                 self.put_entry(entry);
             }
             Record::Account(account) => self.put_account(account),
@@ -129,12 +128,13 @@ impl List {
         }
     }
 
-    pub(super) fn put_entry(&mut self, entry: Arc<Entry>) {
+    pub(super) fn put_entry(&mut self, mut entry: Arc<Entry>) {
+        Arc::make_mut(&mut entry).share(&mut self.interner);
         let value = entry.value.clone();
-        let account = entry.account.clone();
-        let expires = entry.expires;
+        let account = entry.account().clone();
+        let expires = entry.expires().copied();
         let before = self.entries.insert(value.clone(), entry);
-        self.move_expiry(&value, before.as_ref().and_then(|entry| entry.expires), expires);
+        self.move_expiry(&value, before.as_ref().and_then(|entry| entry.expires().copied()), expires);
         if before.is_none() {
             self.counts[value.kind() as usize] += 1;
             *self.by_account.entry(account).or_insert(0) += 1;
@@ -146,11 +146,11 @@ impl List {
 
     pub(super) fn remove_entry(&mut self, value: &Observable) {
         if let Some(entry) = self.entries.remove(value) {
-            self.move_expiry(value, entry.expires, None);
+            self.move_expiry(value, entry.expires().copied(), None);
             self.counts[value.kind() as usize] -= 1;
-            match self.count_by_account(&entry.account) {
-                0 | 1 => drop(self.by_account.remove(&entry.account)),
-                count => drop(self.by_account.insert(entry.account.clone(), count - 1)),
+            match self.count_by_account(entry.account()) {
+                0 | 1 => drop(self.by_account.remove(entry.account())),
+                count => drop(self.by_account.insert(entry.account().clone(), count - 1)),
             }
             if let Observable::Ip(network) = value {
                 self.widths.remove(network.net());
@@ -230,15 +230,5 @@ impl List {
     fn last_changed_record(&self, kind: Kind) -> Option<Record> {
         let index = self.last_changed(kind);
         (index > 0).then_some(Record::LastChanged(kind, index))
-    }
-
-    fn with_shared_texts(&mut self, mut entry: Arc<Entry>) -> Arc<Entry> {
-        let inner = Arc::make_mut(&mut entry);
-        inner.source = self.interner.share(&inner.source);
-        inner.account = self.interner.share(&inner.account);
-        inner.import = self.interner.share(&inner.import);
-        let comment = inner.comment.clone();
-        inner.sources.share_texts(&comment, |text| self.interner.share(text));
-        entry
     }
 }

@@ -9,7 +9,7 @@ use crate::blocklist::audit::Action;
 use crate::blocklist::command::{
     Actor, COMMENT_BYTES_MAX, Line, Outcome, Refusal, Report, SOURCE_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
 };
-use crate::blocklist::entry::Entry;
+use crate::blocklist::entry::{Entry, WholeEntry};
 use crate::blocklist::observable::Observable;
 use crate::blocklist::sources::Sources;
 use crate::blocklist::timestamp::Timestamp;
@@ -36,7 +36,7 @@ impl Applying<'_> {
             return Err(forbidden(actor, "add to the list"));
         }
         let label = import.map(|label| cut(label, TAG_BYTES_MAX)).unwrap_or_default();
-        let label = self.list.interner.share(&label);
+        let label = self.list.interner.text(&label);
         let lines: Vec<Line> = reports
             .iter()
             .map(|report| self.add_one(time, actor, report, &label).unwrap_or_else(Line::Refused))
@@ -104,7 +104,7 @@ impl Applying<'_> {
             self.change_entry(&report.value, |entry| count_sighting(entry, &settled, report));
             return Ok(Line::Sighted);
         }
-        self.list.put_entry(Arc::new(new_entry(&settled, report, self.index, import)));
+        self.list.put_entry(Arc::new(new_entry(&settled, report, self.index, import).into()));
         self.touch_entry(&report.value);
         self.unbury(&report.value);
         Ok(Line::Added)
@@ -116,8 +116,8 @@ impl Applying<'_> {
             time,
             seen: report.seen.map_or(time, |seen| seen.min(time)),
             comment: cut(&report.comment, COMMENT_BYTES_MAX),
-            source: self.list.interner.share(&cut(source, SOURCE_BYTES_MAX)),
-            account: self.list.interner.share(&actor.account),
+            source: cut(source, SOURCE_BYTES_MAX),
+            account: actor.account.clone(),
             ttl: report.ttl.or_else(|| self.list.settings.default_ttl.get(&report.value.kind()).copied()),
         }
     }
@@ -130,7 +130,7 @@ impl Applying<'_> {
     }
 
     fn withdraw_one(&mut self, time: Timestamp, actor: &Actor, value: &Observable) -> Result<Line, Refusal> {
-        let mut entry = Entry::clone(self.listed(value)?);
+        let mut entry = WholeEntry::from(&**self.listed(value)?);
         if !entry.sources.withdraw(&actor.account) {
             let (noun, account) = (value.kind().noun(), &actor.account);
             return Err(Refusal::NotFound(format!("{noun} `{value}` was not reported by `{account}`")));
@@ -150,8 +150,8 @@ impl Applying<'_> {
     }
 }
 
-fn new_entry(settled: &Settled, report: &Report, index: u64, import: &Arc<str>) -> Entry {
-    let mut entry = Entry {
+fn new_entry(settled: &Settled, report: &Report, index: u64, import: &Arc<str>) -> WholeEntry {
+    let mut entry = WholeEntry {
         value: report.value.clone(),
         time_added: settled.time,
         time_updated: settled.time,
@@ -171,7 +171,7 @@ fn new_entry(settled: &Settled, report: &Report, index: u64, import: &Arc<str>) 
 }
 
 /// One more report of a listed entry. An old sighting that comes late counts, and moves no time back.
-fn count_sighting(entry: &mut Entry, settled: &Settled, report: &Report) {
+fn count_sighting(entry: &mut WholeEntry, settled: &Settled, report: &Report) {
     entry.sighting = entry.sighting.saturating_add(1);
     entry.time_updated = entry.time_updated.max(settled.seen);
     if let Some(ttl) = settled.ttl {
@@ -183,13 +183,13 @@ fn count_sighting(entry: &mut Entry, settled: &Settled, report: &Report) {
     note_report(entry, settled, report);
 }
 
-fn note_report(entry: &mut Entry, settled: &Settled, report: &Report) {
+fn note_report(entry: &mut WholeEntry, settled: &Settled, report: &Report) {
     entry.sources.report(&settled.source, &settled.account, settled.seen, settled.comment.clone());
     add_tags(entry, &report.tags);
 }
 
 /// Joins tags to those of an entry, up to the limit.
-pub(super) fn add_tags(entry: &mut Entry, tags: &BTreeSet<Arc<str>>) {
+pub(super) fn add_tags(entry: &mut WholeEntry, tags: &BTreeSet<Arc<str>>) {
     for tag in tags {
         if entry.tags.len() >= TAGS_MAX {
             break;

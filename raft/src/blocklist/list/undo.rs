@@ -7,21 +7,21 @@ use std::sync::Arc;
 use super::apply::{Applying, check_admin};
 use crate::blocklist::audit::Action;
 use crate::blocklist::command::{Actor, EXPIRED_MAX, Outcome, Refusal, UNDO_SCAN_MAX, Undo, Whose};
-use crate::blocklist::entry::Entry;
+use crate::blocklist::entry::{Entry, WholeEntry};
 use crate::blocklist::observable::Observable;
 
 impl Whose {
     /// Whether this one listed the entry.
     fn listed(&self, entry: &Entry) -> bool {
         match self {
-            Whose::Account(account) => entry.account == *account,
-            Whose::Source(source) => entry.source == *source,
-            Whose::Import(label) => !label.is_empty() && entry.import == *label,
+            Whose::Account(account) => entry.account() == account,
+            Whose::Source(source) => entry.source() == source,
+            Whose::Import(label) => !label.is_empty() && entry.import() == label,
         }
     }
 
     /// Takes back its reports, those of the account behind an import.
-    fn withdraw(&self, entry: &mut Entry) {
+    fn withdraw(&self, entry: &mut WholeEntry) {
         match self {
             Whose::Account(account) => drop(entry.sources.withdraw(account)),
             Whose::Source(source) => drop(entry.sources.withdraw_source(source)),
@@ -50,7 +50,7 @@ impl Applying<'_> {
         let mut next = None;
         for ((value, entry), looked) in self.list.entries.range((from, Bound::Unbounded)).zip(1..) {
             if entry.listed > undo.since && undo.whose.listed(entry) {
-                found.push(Entry::clone(entry));
+                found.push(WholeEntry::from(&**entry));
             }
             if found.len() >= EXPIRED_MAX || looked >= UNDO_SCAN_MAX {
                 next = Some(value.clone());
@@ -76,10 +76,10 @@ impl Applying<'_> {
     }
 
     /// Keeps an entry that lost some of its reports.
-    pub(super) fn keep_entry(&mut self, mut entry: Entry) {
+    pub(super) fn keep_entry(&mut self, mut entry: WholeEntry) {
         let value: Observable = entry.value.clone();
         entry.index = self.index;
-        self.list.put_entry(Arc::new(entry));
+        self.list.put_entry(Arc::new(entry.into()));
         self.touch_entry(&value);
     }
 }

@@ -1,10 +1,8 @@
 //! Short ways to say commands, and a list that is fed one command at a time.
 
-use std::sync::Arc;
-
 use crate::blocklist::{
-    Actor, Applied, Batch, Change, Command, Entry, Kind, Line, List, Observable, Operation, Origin, Outcome,
-    Refusal, Report, Role, Timestamp,
+    Actor, Applied, Batch, Change, Command, Kind, Line, List, Observable, Operation, Origin, Outcome,
+    Refusal, Report, Role, Timestamp, WholeEntry,
 };
 
 pub(super) fn ip(text: &str) -> Observable {
@@ -69,8 +67,8 @@ impl Desk {
     }
 
     #[track_caller]
-    pub(super) fn entry(&self, value: &str) -> Arc<Entry> {
-        self.list.get(&ip(value)).expect("listed").clone()
+    pub(super) fn entry(&self, value: &str) -> WholeEntry {
+        WholeEntry::from(&**self.list.get(&ip(value)).expect("listed"))
     }
 }
 

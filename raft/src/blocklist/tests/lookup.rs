@@ -7,7 +7,7 @@ use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
 use super::fixtures::{Desk, actor, ip, report};
 use super::parsing::network;
-use crate::blocklist::{Entry, Kind, List, Network, Observable, Operation, Record, Role};
+use crate::blocklist::{Entry, Kind, List, Network, Observable, Operation, Record, Role, WholeEntry};
 
 /// A list that holds these, whatever the guards say.
 fn listing(values: &[Observable]) -> Desk {
@@ -16,7 +16,7 @@ fn listing(values: &[Observable]) -> Desk {
     let sample = desk.entry("192.0.2.1");
     let mut list = List::default();
     for value in values {
-        let entry = Entry { value: value.clone(), ..Entry::clone(&sample) };
+        let entry = WholeEntry { value: value.clone(), ..sample.clone() }.into();
         list.restore(Record::Entry(Arc::new(entry)));
     }
     Desk { list, sent: 0 }

@@ -6,6 +6,7 @@ mod accounts;
 mod allowing;
 mod auditing;
 mod deleting;
+mod entries;
 mod expiring;
 mod feeds;
 mod following;
