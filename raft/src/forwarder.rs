@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -14,10 +14,15 @@ use openraft::async_runtime::watch::WatchReceiver;
 use crate::handler::begin_batch;
 use crate::network::{PeerClient, Reply, Request, call_timeout};
 use crate::node::Node;
+use crate::outbox::Unsent;
 use crate::types::EncodedBatch;
 
 /// Batches handed on and not yet confirmed: enough to keep disk and line busy, few enough to fill up meanwhile.
 const BATCHES_IN_FLIGHT_MAX: usize = 4;
+/// While a batch is on its way the next one fills up to this weight, or waits this long: each is an entry of the log on
+/// every node, and costs the same whether it holds one command or a hundred. Over a long line several are under way.
+const ENOUGH: usize = 64;
+const PATIENCE: Duration = Duration::from_millis(5);
 /// A session in which something sent has seen no progress for this long is begun anew.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
 /// Between two sessions, when the last one failed.
@@ -58,19 +63,34 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
     };
     let mut metrics = node.raft.server_metrics();
     let mut in_flight = FuturesUnordered::new();
+    let mut little_since = None;
     let mut watchdog = tokio::time::interval(STALLED_AFTER / 2);
     loop {
-        while in_flight.len() < BATCHES_IN_FLIGHT_MAX {
+        let mut unsent = node.outbox().unsent(ENOUGH);
+        let patient = |since: Option<Instant>| since.is_none_or(|since| since.elapsed() < PATIENCE);
+        while in_flight.len() < BATCHES_IN_FLIGHT_MAX
+            && (in_flight.is_empty() || unsent == Unsent::Enough || !patient(little_since))
+        {
             if let Err(error) = node.outbox().prepare().await {
                 tracing::warn!(%error, "what waits here cannot be handed on yet");
             }
-            let Some(batch) = node.outbox().next_batch()? else { break };
+            let Some(batch) = node.outbox().next_batch()? else {
+                // What is left waits for something that the outbox tells of.
+                unsent = Unsent::Nothing;
+                break;
+            };
             let confirmed = hand_on(node, &mut way, batch).await?;
             in_flight.push(confirmed);
+            little_since = None;
+            unsent = node.outbox().unsent(ENOUGH);
         }
+        let room = in_flight.len() < BATCHES_IN_FLIGHT_MAX;
+        little_since = (unsent != Unsent::Nothing).then(|| little_since.unwrap_or_else(Instant::now));
+        let patience = PATIENCE.saturating_sub(little_since.map_or(PATIENCE, |since| since.elapsed()));
         tokio::select! {
             Some(confirmed) = in_flight.next() => confirmed?,
-            () = node.outbox().work(), if in_flight.len() < BATCHES_IN_FLIGHT_MAX => {}
+            () = node.outbox().work(), if room => {}
+            () = tokio::time::sleep(patience), if room && little_since.is_some() => {}
             changed = metrics.wait_until(|metrics| metrics.current_leader != Some(leader)) => {
                 return changed.map(drop).map_err(io::Error::other);
             }

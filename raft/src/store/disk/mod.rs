@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::blocklist::List;
 use crate::form;
@@ -59,7 +59,7 @@ struct Progress {
 /// Handle on the writer thread; it ends when the last handle is dropped.
 #[derive(Clone)]
 pub(crate) struct Disk {
-    work: mpsc::UnboundedSender<Work>,
+    work: mpsc::Sender<Work>,
     room: Arc<Semaphore>,
     progress: Arc<Progress>,
 }
@@ -90,7 +90,7 @@ impl Disk {
             grounded: AtomicU64::new(grounded),
             laying: AtomicBool::new(false),
         });
-        let (work, coming) = mpsc::unbounded_channel();
+        let (work, coming) = mpsc::channel();
         let writer = Writer { db, file: dir.join("db"), place, progress: progress.clone() };
         thread::Builder::new().name("sled-writer".into()).spawn(move || {
             if let Err(error) = writer.run(Queue::new(coming)) {
