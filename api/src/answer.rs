@@ -5,6 +5,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 
+use crate::error::ApiError;
+
 pub(crate) const JSON: &str = "application/json";
 /// The log index that an answer reflects.
 pub(crate) const INDEX: HeaderName = HeaderName::from_static("stockade-index");
@@ -49,6 +51,11 @@ pub(crate) fn body(status: StatusCode, content_type: HeaderValue, bytes: bytes::
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
+}
+
+/// The value of a header.
+pub(crate) fn text(text: &str) -> Result<HeaderValue, ApiError> {
+    HeaderValue::from_str(text).map_err(|error| ApiError::Invalid(error.to_string()))
 }
 
 /// The same answer, saying that its form depends on what the client accepts.

@@ -13,16 +13,16 @@ use crate::answer;
 use crate::consumers::Consumers;
 use crate::credentials::Credentials;
 use crate::crowdsec::Cursors;
+use crate::export::Exports;
 use crate::followers::Followers;
 use crate::metrics::Requests;
-use crate::rendered::Rendered;
 
 /// The state behind all routes.
 pub(crate) struct App {
     pub(crate) cluster: Cluster,
     pub(crate) settings: Arc<ApiSettings>,
     pub(crate) credentials: Credentials,
-    pub(crate) rendered: Rendered,
+    pub(crate) exports: Exports,
     pub(crate) followers: Followers,
     pub(crate) requests: Requests,
     pub(crate) consumers: Consumers,
@@ -35,7 +35,7 @@ impl App {
             cluster,
             settings,
             credentials: Credentials::default(),
-            rendered: Rendered::default(),
+            exports: Exports::default(),
             followers: Followers::default(),
             requests: Requests::default(),
             consumers: Consumers::default(),

@@ -1,7 +1,7 @@
 //! HTTP: how people, sensors and firewalls talk to the list.
 //!
 //! A request goes `routes` → `auth` → one handler (`list`, `allow`, `user`, `admin`, `crowdsec`) → one call of `raft::Cluster` →
-//! `answer` or `format`. `error` is the one place with status codes.
+//! `answer` or `format`; whole lists come from `export`. `error` is the one place with status codes.
 
 mod abuseipdb;
 mod admin;
@@ -13,6 +13,7 @@ mod consumers;
 mod credentials;
 mod crowdsec;
 mod error;
+mod export;
 mod feed;
 mod followers;
 mod format;
@@ -22,7 +23,6 @@ mod hook;
 mod list;
 mod metrics;
 mod parameters;
-mod rendered;
 mod requests;
 mod routes;
 mod server;
@@ -50,6 +50,7 @@ pub struct ApiSettings {
 pub fn router(cluster: raft::Cluster, settings: Arc<ApiSettings>) -> axum::Router {
     let app = Arc::new(app::App::new(cluster, settings));
     tokio::spawn(feed::keep(app.clone()));
+    tokio::spawn(export::refresh(app.clone()));
     routes::router(app)
 }
 

@@ -13,6 +13,8 @@ const HOSTS: u32 = 1_000_000;
 const NETWORKS: u32 = 100_000;
 /// Batches between a follower and the list it is close behind.
 const BEHIND: u32 = 10;
+/// Rows of an export that are written together.
+const CHUNK: u32 = 2_048;
 
 /// A million hosts, and a hundred thousand networks of 24 to 29 bits, half of them among the hosts.
 static LIST: LazyLock<Filled> = LazyLock::new(|| {
@@ -121,4 +123,25 @@ fn changes_since_close_behind(bencher: Bencher<'_, '_>) {
         filled.add(vec![report(host(number), number, number)]);
     }
     bencher.bench(|| filled.list.changes_since(Kind::Ip, black_box(since)).map(|feed| feed.added.len()));
+}
+
+/// What an export that was written before the last batches has to write anew: which lines, and a chunk of them.
+#[divan::bench]
+fn export_after_a_change(bencher: Bencher<'_, '_>) {
+    let mut filled = LIST.clone();
+    let since = filled.applied;
+    for number in HOSTS..HOSTS + BEHIND {
+        filled.add(vec![report(host(number), number, number)]);
+    }
+    let from = host(HOSTS / 2);
+    let exporting = filled.list.exporting(Kind::Ip, |_| true);
+    let cuts = exporting.cuts.clone();
+    let to = exporting.between(Some(&from), None).nth(CHUNK as usize).map(|line| line.value);
+    bencher.counter(CHUNK).bench(|| {
+        let touched =
+            filled.list.lines_touched_since(Kind::Ip, black_box(since)).map(|touched| touched.lines.len());
+        let exporting = filled.list.exporting_with(Kind::Ip, |_| true, cuts.clone());
+        exporting.between(Some(&from), to.as_ref()).for_each(|line| drop(black_box(line.value)));
+        touched
+    });
 }

@@ -5,7 +5,7 @@ use md5::Md5;
 use raft::blocklist::DIGEST_SUFFIXES;
 use sha2::{Digest, Sha256};
 
-use crate::rendered::Body;
+use crate::export::Export;
 
 /// One way to sum up a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,13 +23,19 @@ impl Checksum {
     }
 
     /// The file that holds the checksum of another one.
-    pub(super) fn of(self, body: &Body, file: &str) -> Body {
+    pub(super) fn of(self, export: &Export, file: &str) -> Export {
         let sum = match self {
-            Checksum::Md5 => hex::encode(Md5::digest(&body.bytes)),
-            Checksum::Sha256 => hex::encode(Sha256::digest(&body.bytes)),
+            Checksum::Md5 => summed::<Md5>(export),
+            Checksum::Sha256 => summed::<Sha256>(export),
         };
-        Body::new(format!("{sum}  {file}\n").into_bytes(), body.count, body.truncated)
+        Export::of_bytes(format!("{sum}  {file}\n").into_bytes(), export.count, export.truncated)
     }
+}
+
+fn summed<D: Digest>(export: &Export) -> String {
+    let mut digest = D::new();
+    export.plain().for_each(|piece| digest.update(piece));
+    hex::encode(digest.finalize())
 }
 
 #[cfg(test)]
@@ -38,13 +44,14 @@ mod tests {
 
     #[test]
     fn a_checksum_is_written_as_the_usual_programs_do() {
-        let body = Body::new(b"abc".to_vec(), 1, 0);
+        let export = Export::of_bytes(b"abc".to_vec(), 1, 0);
         let rows = [
             (Checksum::Md5, "900150983cd24fb0d6963f7d28e17f72  a.txt\n"),
             (Checksum::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  a.txt\n"),
         ];
         for (checksum, expected) in rows {
-            assert_eq!(checksum.of(&body, "a.txt").bytes, expected.as_bytes(), "{checksum:?}");
+            let sum = checksum.of(&export, "a.txt");
+            assert_eq!(sum.plain().collect::<Vec<_>>(), [expected], "{checksum:?}");
         }
     }
 }

@@ -9,7 +9,7 @@ use raft::blocklist::{Frozen, NamedFeed};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::rendered::Body;
+use crate::export::Export;
 
 /// The first line of a file.
 #[derive(Deserialize, Serialize)]
@@ -18,6 +18,9 @@ struct Head {
     truncated: usize,
     skipped: usize,
     sha256: String,
+    /// The digest that is its ETag; files of earlier versions have none.
+    #[serde(default)]
+    etag: Option<String>,
 }
 
 /// Where they are, under the data directory.
@@ -30,27 +33,30 @@ pub(super) fn file_name(feed: &NamedFeed, frozen: &Frozen) -> String {
     format!("{}-{}-{}", frozen.index, frozen.found, feed.name)
 }
 
-pub(super) fn write(path: &Path, body: &Body) -> io::Result<()> {
+pub(super) fn write(path: &Path, export: &Export) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
+    let mut digest = Sha256::new();
+    export.plain().for_each(|piece| digest.update(piece));
     let head = Head {
-        count: body.count,
-        truncated: body.truncated,
-        skipped: body.skipped,
-        sha256: hex::encode(Sha256::digest(&body.bytes)),
+        count: export.count,
+        truncated: export.truncated,
+        skipped: export.skipped,
+        sha256: hex::encode(digest.finalize()),
+        etag: Some(export.digest.clone()),
     };
     // No name of a kept file begins like this.
     let unfinished = directory.join("unfinished");
     let mut file = File::create(&unfinished)?;
     serde_json::to_writer(&mut file, &head)?;
     file.write_all(b"\n")?;
-    file.write_all(&body.bytes)?;
+    export.plain().try_for_each(|piece| file.write_all(piece))?;
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
     File::open(directory)?.sync_all()
 }
 
-pub(super) fn read(path: &Path) -> io::Result<Body> {
+pub(super) fn read(path: &Path) -> io::Result<Export> {
     let damaged = || io::Error::new(io::ErrorKind::InvalidData, "the file is damaged");
     let mut bytes = fs::read(path)?;
     let end = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
@@ -59,7 +65,10 @@ pub(super) fn read(path: &Path) -> io::Result<Body> {
     if hex::encode(Sha256::digest(&bytes)) != head.sha256 {
         return Err(damaged());
     }
-    Ok(Body { skipped: head.skipped, ..Body::new(bytes, head.count, head.truncated) })
+    let mut export = Export::of_bytes(bytes, head.count, head.truncated);
+    export.skipped = head.skipped;
+    export.digest = head.etag.unwrap_or(export.digest);
+    Ok(export)
 }
 
 #[cfg(test)]
@@ -71,10 +80,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("feeds").join("7-5-office");
         assert!(read(&path).is_err(), "nothing is there");
-        let body = Body::new(b"192.0.2.1\n192.0.2.2\n".to_vec(), 2, 1);
-        write(&path, &body).unwrap();
+        let bytes = b"192.0.2.1\n192.0.2.2\n";
+        let mut export = Export::of_bytes(bytes.to_vec(), 2, 1);
+        // As it is of an export that was written in chunks.
+        export.digest = "0123456789abcdef".to_owned();
+        write(&path, &export).unwrap();
         let kept = read(&path).unwrap();
-        assert_eq!((kept.bytes, kept.etag), (body.bytes.clone(), body.etag.clone()));
+        assert_eq!(kept.plain().collect::<Vec<_>>(), [&bytes[..]]);
+        assert_eq!(kept.digest, export.digest, "the ETag stays");
         assert_eq!((kept.count, kept.truncated), (2, 1));
 
         let whole = fs::read(&path).unwrap();

@@ -15,9 +15,9 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::consumers::AnsweredFor;
 use crate::error::ApiError;
+use crate::export::{self, Export, Moment};
 use crate::freshness::{self, freshness};
 use crate::parameters::Parameters;
-use crate::rendered::Body;
 use crate::{answer, credentials, list};
 
 /// The index at which the feed froze: what is shown is the list before it.
@@ -64,33 +64,33 @@ async fn hand_out(
     }
     let Asked { feed, file, checksum } = Asked::read(file, &picture.list)?;
     let (index, pending) = (picture.index, picture.pending);
-    let (mut content_type, mut body) = content(app, &feed, picture).await?;
+    let (mut content_type, mut export) = content(app, &feed, picture).await?;
     if let Some(checksum) = checksum {
         content_type = PLAIN;
-        let key = format!("{checksum:?} {file} {}", body.etag);
-        body = match app.rendered.get(&key) {
+        let key = format!("{checksum:?} {file} {}", export.digest);
+        export = match app.exports.named(&key) {
             Some(known) => known,
             None => {
                 let file = file.to_owned();
-                let sum = blocking(move || checksum.of(&body, &file)).await?;
-                app.rendered.put(key, sum.clone());
+                let sum = blocking(move || Arc::new(checksum.of(&export, &file))).await?;
+                app.exports.put_named(key, sum.clone());
                 sum
             }
         };
     }
-    let mut response = list::whole(headers, content_type, &body)?;
+    let mut response = export::answer(app, headers, content_type, &export).await?;
     if let Some(frozen) = &feed.frozen {
         response.headers_mut().insert(FROZEN, HeaderValue::from(frozen.index));
     }
     answer::say_pending(&mut response, pending);
-    Ok(app.read_headers(response, index))
+    Ok(app.read_headers(response, export.at_least(index)))
 }
 
 async fn content(
     app: &Arc<App>,
     feed: &NamedFeed,
     picture: Arc<Picture>,
-) -> Result<(HeaderValue, Body), ApiError> {
+) -> Result<(HeaderValue, Arc<Export>), ApiError> {
     // It was read when it was put. If this node cannot read it, others can.
     let rendering = rendering(&feed.profile).map_err(|error| {
         let (name, why) = (&feed.name, error.message());
@@ -98,22 +98,24 @@ async fn content(
     })?;
     let content_type = rendering.content_type();
     let Some(frozen) = feed.frozen else {
-        return Ok((content_type, list::body(app, rendering, picture).await?));
+        // Of a feed that may freeze, nothing may show that came after the list it was judged by.
+        let moment = if feed.profile.freeze_percent.is_some() { Moment::Exactly } else { Moment::OrLater };
+        return Ok((content_type, list::export(app, &rendering, picture, moment).await?));
     };
     let key = frozen::file_name(feed, &frozen);
-    if let Some(body) = app.rendered.get(&key) {
-        return Ok((content_type, body));
+    if let Some(export) = app.exports.named(&key) {
+        return Ok((content_type, export));
     }
     let path = frozen::directory(&app.settings.data).join(&key);
     let still = picture.frozen_at(&feed.name);
     let found = blocking(move || match frozen::read(&path) {
-        Ok(body) => Some(body),
+        Ok(export) => Some(export),
         Err(error) => {
             tracing::debug!(%error, path = %path.display(), "a frozen feed is not on disk");
             still.map(|still| rendering.render(&still))
         }
     });
-    let Some(body) = found.await? else {
+    let Some(export) = found.await? else {
         let sentence = format!(
             "the feed `{}` is frozen since index {}, and this node was not there: ask another one, or let an admin \
              send POST /admin/feeds/{}/publish",
@@ -121,8 +123,9 @@ async fn content(
         );
         return Err(ApiError::Unavailable(sentence, RETRY_AFTER));
     };
-    app.rendered.put(key, body.clone());
-    Ok((content_type, body))
+    let export = Arc::new(export);
+    app.exports.put_named(key, export.clone());
+    Ok((content_type, export))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {

@@ -7,7 +7,7 @@ use raft::blocklist::{Kind, Observable};
 
 use super::knobs::Knob;
 use super::lines::put;
-use super::{Format, Rows, Shape};
+use super::{Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct Checkpoint;
 
@@ -40,9 +40,19 @@ impl Format for Checkpoint {
         !matches!(value, Observable::Ip(network) if matches!(network.net().addr(), IpAddr::V6(_)))
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+    /// Lines are numbered.
+    fn is_by_row(&self, _kind: Kind) -> bool {
+        false
+    }
+
+    fn frame(&self, place: Frame, _totals: &Totals, _shape: &Shape, out: &mut Vec<u8>) {
+        if place == Frame::Head {
+            out.extend(b"# UNIQ-NAME,VALUE,TYPE,CONFIDENCE,SEVERITY,PRODUCT,COMMENT\n");
+        }
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let label = &shape.knobs.label;
-        out.extend(b"# UNIQ-NAME,VALUE,TYPE,CONFIDENCE,SEVERITY,PRODUCT,COMMENT\n");
         for (at, row) in rows.enumerate() {
             let number = at + 1;
             let end = format_args!("high,high,AB,{label}\n").to_string();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::field::{Content, write};
-use super::{Field, Format, Rows, Shape};
+use super::{Field, Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct Csv;
 
@@ -28,14 +28,22 @@ impl Format for Csv {
         true
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
-        let fields = if shape.fields.is_empty() { &Field::COLUMNS[..] } else { &shape.fields };
-        let start = out.len();
-        if shape.header.unwrap_or(fields.len() > 1) {
-            let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
-            out.extend(names.join(",").as_bytes());
-            out.push(b'\n');
+    fn frame(&self, place: Frame, totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        let fields = columns(shape);
+        let header = shape.header.unwrap_or(fields.len() > 1);
+        match place {
+            Frame::Head if header => {
+                let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
+                out.extend(names.join(",").as_bytes());
+                out.push(b'\n');
+            }
+            Frame::Foot if totals.is_empty() && !header => out.push(b'\n'),
+            _ => {}
         }
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+        let fields = columns(shape);
         let mut writer =
             csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(&mut *out);
         let mut cell = Vec::new();
@@ -55,11 +63,11 @@ impl Format for Csv {
             writer.write_record(None::<&[u8]>).expect("a Vec takes every write");
         }
         writer.flush().expect("a Vec takes every write");
-        drop(writer);
-        if out.len() == start {
-            out.push(b'\n');
-        }
     }
+}
+
+fn columns(shape: &Shape) -> &[Field] {
+    if shape.fields.is_empty() { &Field::COLUMNS } else { &shape.fields }
 }
 
 /// A cell that a spreadsheet would run as a formula gets an apostrophe before it.

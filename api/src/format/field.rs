@@ -6,7 +6,7 @@ use super::Row;
 use crate::error::ApiError;
 
 /// One column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Field {
     TimeAdded,
     TimeUpdated,

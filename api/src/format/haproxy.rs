@@ -4,7 +4,10 @@ use raft::blocklist::Kind;
 
 use super::knobs::{Comments, Knob};
 use super::lines::{Lines, put};
-use super::{Format, Rows, Shape};
+use super::{Format, Frame, Rows, Shape, Totals};
+
+/// A heading says how old the file is.
+const LINES: Lines = Lines { comment: '#', comments: Comments::Header };
 
 pub(crate) struct Haproxy;
 
@@ -25,8 +28,11 @@ impl Format for Haproxy {
         &[Knob::Comments, Knob::IfEmpty]
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
-        let lines = Lines { comment: '#', comments: Comments::Header };
-        lines.write(rows, shape, out, |out, row| put(out, format_args!("{}", row.value)));
+    fn frame(&self, place: Frame, totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        LINES.frame(place, totals, shape, out);
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+        LINES.write(rows, shape, out, |out, row| put(out, format_args!("{}", row.value)));
     }
 }

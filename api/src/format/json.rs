@@ -1,7 +1,7 @@
 //! `json`: an array of flat objects.
 
 use super::field::{Content, write};
-use super::{Field, Format, Row, Rows, Shape};
+use super::{Field, Format, Frame, Row, Rows, Shape, Totals};
 
 pub(crate) struct Json;
 
@@ -26,15 +26,25 @@ impl Format for Json {
         true
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
-        out.push(b'[');
+    fn separator(&self) -> &'static str {
+        ",\n"
+    }
+
+    fn frame(&self, place: Frame, _totals: &Totals, _shape: &Shape, out: &mut Vec<u8>) {
+        match place {
+            Frame::Head => out.push(b'['),
+            Frame::Middle => {}
+            Frame::Foot => out.extend(b"]\n"),
+        }
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         for (at, row) in rows.enumerate() {
             if at > 0 {
-                out.extend(b",\n");
+                out.extend(self.separator().as_bytes());
             }
             object(&row, shape, out);
         }
-        out.extend(b"]\n");
     }
 }
 

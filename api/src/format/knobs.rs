@@ -101,7 +101,7 @@ impl Knob {
 }
 
 /// Where comments may stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Comments {
     /// Nowhere.
     None,
@@ -112,7 +112,7 @@ pub(crate) enum Comments {
 }
 
 /// What an empty list is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum IfEmpty {
     /// One LF.
     Lf,
@@ -125,7 +125,7 @@ pub(crate) enum IfEmpty {
 }
 
 /// What a response policy zone answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     Nxdomain,
     Nodata,
@@ -134,7 +134,7 @@ pub(crate) enum Action {
 }
 
 /// The families that a file speaks of: a file of one must leave the other's set alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum Families {
     #[default]
     Both,
@@ -143,7 +143,7 @@ pub(crate) enum Families {
 }
 
 /// A name that is safe in every script: letters, digits, `_`, `-` and `.`, and a letter first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Name(String);
 
 impl fmt::Display for Name {
@@ -153,7 +153,7 @@ impl fmt::Display for Name {
 }
 
 /// The knobs of one request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Knobs {
     pub(crate) families: Families,
     pub(crate) table: Name,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use raft::blocklist::{Network, Observable, Timestamp};
 
 use super::knobs::{Comments, IfEmpty};
-use super::{Row, Rows, Shape};
+use super::{Frame, Row, Rows, Shape, Totals};
 
 /// The longest comment written behind a value.
 const COMMENT_BYTES_MAX: usize = 200;
@@ -25,7 +25,19 @@ pub(super) struct Lines {
 pub(super) const PLAIN: Lines = Lines { comment: '#', comments: Comments::None };
 
 impl Lines {
-    /// The whole file; `line` writes one without its end.
+    /// The heading, and what stands in for rows where there are none.
+    pub(super) fn frame(&self, place: Frame, totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        let said = |if_empty: IfEmpty| totals.is_empty() && shape.knobs.if_empty == Some(if_empty);
+        let heading = shape.comments(self.comments) != Comments::None || said(IfEmpty::Comment);
+        match place {
+            Frame::Head if heading => heading_line(self.comment, totals, shape, out),
+            Frame::Foot if said(IfEmpty::Sentinel) => put(out, format_args!("{SENTINEL}\n")),
+            Frame::Foot if totals.is_empty() && !heading => out.push(b'\n'),
+            _ => {}
+        }
+    }
+
+    /// The rows; `line` writes one without its end.
     pub(super) fn write(
         &self,
         rows: Rows<'_, '_>,
@@ -34,38 +46,21 @@ impl Lines {
         line: impl Fn(&mut Vec<u8>, &Row<'_>),
     ) {
         let comments = shape.comments(self.comments);
-        let rows: Vec<Row<'_>> = rows.collect();
-        let start = out.len();
-        let heading = comments != Comments::None || empty_comment(&rows, shape);
-        if heading {
-            heading_line(self.comment, &rows, shape, out);
-        }
-        for row in &rows {
-            line(out, row);
+        for row in rows {
+            line(out, &row);
             if comments == Comments::Inline {
-                inline(self.comment, row, out);
+                inline(self.comment, &row, out);
             }
-            out.push(b'\n');
-        }
-        if rows.is_empty() && shape.knobs.if_empty == Some(IfEmpty::Sentinel) {
-            out.extend(SENTINEL.as_bytes());
-            out.push(b'\n');
-        }
-        if out.len() == start {
             out.push(b'\n');
         }
     }
 }
 
-fn empty_comment(rows: &[Row<'_>], shape: &Shape) -> bool {
-    rows.is_empty() && shape.knobs.if_empty == Some(IfEmpty::Comment)
-}
-
 /// `# blocklist v=… n=… generated=…`: the index of the last change, how many, and the newest report. No clock:
 /// the same list has the same bytes on every node.
-fn heading_line(comment: char, rows: &[Row<'_>], shape: &Shape, out: &mut Vec<u8>) {
-    put(out, format_args!("{comment} blocklist v={} n={}", shape.version, rows.len()));
-    if let Some(newest) = rows.iter().map(|row| row.entry.time_updated).max() {
+fn heading_line(comment: char, totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+    put(out, format_args!("{comment} blocklist v={} n={}", shape.version, totals.count()));
+    if let Some(newest) = totals.newest {
         put(out, format_args!(" generated={}", rfc3339(newest)));
     }
     out.push(b'\n');
@@ -113,7 +108,7 @@ pub(super) fn network(row: &Row<'_>) -> Option<Network> {
     }
 }
 
-/// Rows of IPv4, and rows of IPv6; the order stays.
-pub(super) fn by_family<'e>(rows: Rows<'_, 'e>) -> (Vec<Row<'e>>, Vec<Row<'e>>) {
-    rows.partition(|row| network(row).is_some_and(|network| matches!(network.net().addr(), IpAddr::V4(_))))
+/// Whether a row is of IPv6.
+pub(super) fn is_v6(row: &Row<'_>) -> bool {
+    network(row).is_some_and(|network| matches!(network.net().addr(), IpAddr::V6(_)))
 }

@@ -4,8 +4,8 @@
 use raft::blocklist::Kind;
 
 use super::knobs::{Comments, Families, Knob};
-use super::lines::{by_family, harmless, network, put};
-use super::{Format, Row, Rows, Shape};
+use super::lines::{harmless, is_v6, network, put};
+use super::{Format, Frame, Rows, Shape, Totals};
 
 /// How long an address stays when no newer file comes.
 const TIMEOUT_SECONDS: u64 = 86_400;
@@ -37,35 +37,37 @@ impl Format for Mikrotik {
         true
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
-        let knobs = &shape.knobs;
-        let (v4, v6) = by_family(rows);
-        if knobs.families != Families::V6 {
-            part("ip", &v4, shape, out);
-        }
-        if knobs.families != Families::V4 {
-            part("ipv6", &v6, shape, out);
-        }
+    fn splits_families(&self) -> bool {
+        true
     }
-}
 
-fn part(menu: &str, rows: &[Row<'_>], shape: &Shape, out: &mut Vec<u8>) {
-    let list = word(&shape.knobs.label.to_string());
-    let timeout = duration(shape.knobs.timeout.unwrap_or(TIMEOUT_SECONDS));
-    put(out, format_args!("/{menu} firewall address-list remove [find where list={list}]\n"));
-    put(out, format_args!("/{menu} firewall address-list\n"));
-    for row in rows {
-        put(out, format_args!("add list={list} address="));
-        match network(row) {
-            // IPv6 hosts have their length here, IPv4 hosts have not.
-            Some(host) if menu == "ipv6" => put(out, format_args!("{}", host.net())),
-            _ => put(out, format_args!("{}", row.value)),
-        }
-        let words = match shape.comments(Comments::None) {
-            Comments::Inline => harmless(&row.entry.comment),
-            _ => "bl".to_owned(),
+    fn frame(&self, place: Frame, _totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        let menu = match (place, shape.knobs.families) {
+            (Frame::Head, Families::Both | Families::V4) => "ip",
+            (Frame::Middle, Families::Both | Families::V6) => "ipv6",
+            _ => return,
         };
-        put(out, format_args!(" timeout={timeout} comment=\"{words}\"\n"));
+        let list = word(&shape.knobs.label.to_string());
+        put(out, format_args!("/{menu} firewall address-list remove [find where list={list}]\n"));
+        put(out, format_args!("/{menu} firewall address-list\n"));
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+        let list = word(&shape.knobs.label.to_string());
+        let timeout = duration(shape.knobs.timeout.unwrap_or(TIMEOUT_SECONDS));
+        for row in rows {
+            put(out, format_args!("add list={list} address="));
+            match network(&row) {
+                // IPv6 hosts have their length here, IPv4 hosts have not.
+                Some(host) if is_v6(&row) => put(out, format_args!("{}", host.net())),
+                _ => put(out, format_args!("{}", row.value)),
+            }
+            let words = match shape.comments(Comments::None) {
+                Comments::Inline => harmless(&row.entry.comment),
+                _ => "bl".to_owned(),
+            };
+            put(out, format_args!(" timeout={timeout} comment=\"{words}\"\n"));
+        }
     }
 }
 

@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
-use raft::blocklist::{Entry, Kind, Observable};
+use raft::blocklist::{Entry, Kind, Observable, Timestamp};
 
 pub(crate) use asked::Asked;
 pub(crate) use csv::disarmed;
@@ -49,7 +49,7 @@ pub(crate) use knobs::{Comments, IfEmpty, Knob, Knobs};
 use crate::error::ApiError;
 
 /// What is shown of each entry, and how.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Shape {
     /// As asked with `fields=`; none is the format's default.
     pub(crate) fields: Vec<Field>,
@@ -130,8 +130,92 @@ pub(crate) trait Format: Sync {
         true
     }
 
+    /// Whether the text of a row of this kind follows from that row alone, so that a list can be written in
+    /// chunks. If not, `lines` gets all rows at once.
+    fn is_by_row(&self, _kind: Kind) -> bool {
+        true
+    }
+
+    /// Whether all rows of IPv4 stand before all rows of IPv6, with a frame between them.
+    fn splits_families(&self) -> bool {
+        false
+    }
+
+    /// What stands between two rows that follow each other in one part of the file.
+    fn separator(&self) -> &'static str {
+        ""
+    }
+
+    /// Appends what stands around the rows; it may follow from how many there are, and from nothing else of them.
+    fn frame(&self, _place: Frame, _totals: &Totals, _shape: &Shape, _out: &mut Vec<u8>) {}
+
+    /// Appends rows of one part, with the separator between them.
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>);
+}
+
+/// Where in a file a frame stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Frame {
+    Head,
+    /// Between the rows of IPv4 and those of IPv6, in a format that splits them.
+    Middle,
+    Foot,
+}
+
+/// What a frame may say of the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Totals {
+    /// Rows in each part; in the first one alone when the format does not split them.
+    pub(crate) counts: [usize; 2],
+    /// When the last of their entries was reported.
+    pub(crate) newest: Option<Timestamp>,
+}
+
+impl Totals {
+    pub(crate) fn count(&self) -> usize {
+        self.counts[0] + self.counts[1]
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
+    pub(crate) fn join(&mut self, other: &Totals) {
+        self.counts = [self.counts[0] + other.counts[0], self.counts[1] + other.counts[1]];
+        self.newest = self.newest.max(other.newest);
+    }
+
+    /// Counts one more row.
+    pub(crate) fn add(&mut self, part: usize, row: &Row<'_>) {
+        self.counts[part] += 1;
+        self.newest = self.newest.max(Some(row.entry.time_updated));
+    }
+}
+
+impl dyn Format {
+    /// The part of the file that a row stands in.
+    pub(crate) fn part(&self, row: &Row<'_>) -> usize {
+        usize::from(self.splits_families() && lines::is_v6(row))
+    }
+
     /// Appends the whole list; LF only, with a final LF.
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>);
+    pub(crate) fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+        let mut totals = Totals::default();
+        let mut parts = [Vec::new(), Vec::new()];
+        for row in rows {
+            let part = self.part(&row);
+            totals.add(part, &row);
+            parts[part].push(row);
+        }
+        let [first, second] = parts;
+        self.frame(Frame::Head, &totals, shape, out);
+        self.lines(&mut first.into_iter(), shape, out);
+        if self.splits_families() {
+            self.frame(Frame::Middle, &totals, shape, out);
+            self.lines(&mut second.into_iter(), shape, out);
+        }
+        self.frame(Frame::Foot, &totals, shape, out);
+    }
 }
 
 /// Every format: those for anything first, of which the first is the default; then those of one program each.

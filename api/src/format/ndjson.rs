@@ -26,7 +26,7 @@ impl Format for Ndjson {
         true
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         for row in rows {
             object(&row, shape, out);
             out.push(b'\n');

@@ -3,9 +3,9 @@
 
 use raft::blocklist::Kind;
 
-use super::knobs::{Families, Knob, Name};
-use super::lines::{by_family, put};
-use super::{Format, Row, Rows, Shape};
+use super::knobs::{Families, Knob, Knobs, Name};
+use super::lines::put;
+use super::{Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct Nft;
 
@@ -30,43 +30,69 @@ impl Format for Nft {
         &[Knob::Table, Knob::Set4, Knob::Set6, Knob::Timeout]
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
-        let knobs = &shape.knobs;
-        let table = &knobs.table;
-        let (v4, v6) = by_family(rows);
-        let sets: &[(&Name, &str, &Vec<Row<'_>>)] =
-            &[(&knobs.set4, "ipv4_addr", &v4), (&knobs.set6, "ipv6_addr", &v6)];
-        // The set of a family that was not asked for is left alone.
-        let sets = match knobs.families {
-            Families::Both => sets,
-            Families::V4 => &sets[..1],
-            Families::V6 => &sets[1..],
-        };
-        let flags = if knobs.timeout.is_some() { "interval,timeout" } else { "interval" };
-        put(out, format_args!("# blocklist v={} v4={} v6={}\n", shape.version, v4.len(), v6.len()));
-        put(out, format_args!("add table inet {table}\n"));
-        for (set, of, _) in sets {
-            put(
-                out,
-                format_args!("add set inet {table} {set} {{ type {of}; flags {flags}; auto-merge; }}\n"),
-            );
-        }
-        for (set, ..) in sets {
-            put(out, format_args!("flush set inet {table} {set}\n"));
-        }
-        for (set, _, rows) in sets {
-            if rows.is_empty() {
-                continue;
+    fn splits_families(&self) -> bool {
+        true
+    }
+
+    fn separator(&self) -> &'static str {
+        ", "
+    }
+
+    fn frame(&self, place: Frame, totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        let (knobs, [v4, v6]) = (&shape.knobs, totals.counts);
+        match place {
+            Frame::Head => {
+                put(out, format_args!("# blocklist v={} v4={v4} v6={v6}\n", shape.version));
+                declare(knobs, out);
+                open(knobs, &knobs.set4, v4, out);
             }
-            put(out, format_args!("add element inet {table} {set} {{ "));
-            for (at, row) in rows.iter().enumerate() {
-                let comma = if at > 0 { ", " } else { "" };
-                put(out, format_args!("{comma}{}", row.value));
-                if let Some(seconds) = knobs.timeout {
-                    put(out, format_args!(" timeout {seconds}s"));
-                }
+            Frame::Middle => {
+                close(v4, out);
+                open(knobs, &knobs.set6, v6, out);
             }
-            out.extend(b" }\n");
+            Frame::Foot => close(v6, out),
         }
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+        for (at, row) in rows.enumerate() {
+            let comma = if at > 0 { self.separator() } else { "" };
+            put(out, format_args!("{comma}{}", row.value));
+            if let Some(seconds) = shape.knobs.timeout {
+                put(out, format_args!(" timeout {seconds}s"));
+            }
+        }
+    }
+}
+
+/// The table and its sets, empty.
+fn declare(knobs: &Knobs, out: &mut Vec<u8>) {
+    let table = &knobs.table;
+    let (v4, v6) = ((&knobs.set4, "ipv4_addr"), (&knobs.set6, "ipv6_addr"));
+    // The set of a family that was not asked for is left alone.
+    let sets = match knobs.families {
+        Families::Both => vec![v4, v6],
+        Families::V4 => vec![v4],
+        Families::V6 => vec![v6],
+    };
+    let flags = if knobs.timeout.is_some() { "interval,timeout" } else { "interval" };
+    put(out, format_args!("add table inet {table}\n"));
+    for (set, of) in &sets {
+        put(out, format_args!("add set inet {table} {set} {{ type {of}; flags {flags}; auto-merge; }}\n"));
+    }
+    for (set, _) in &sets {
+        put(out, format_args!("flush set inet {table} {set}\n"));
+    }
+}
+
+fn open(knobs: &Knobs, set: &Name, count: usize, out: &mut Vec<u8>) {
+    if count > 0 {
+        put(out, format_args!("add element inet {} {set} {{ ", knobs.table));
+    }
+}
+
+fn close(count: usize, out: &mut Vec<u8>) {
+    if count > 0 {
+        out.extend(b" }\n");
     }
 }

@@ -4,7 +4,7 @@ use raft::blocklist::Kind;
 
 use super::knobs::Knob;
 use super::lines::{PLAIN, put};
-use super::{Format, Rows, Shape};
+use super::{Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct NginxDeny;
 
@@ -29,7 +29,11 @@ impl Format for NginxDeny {
         true
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+    fn frame(&self, place: Frame, totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        PLAIN.frame(place, totals, shape, out);
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         PLAIN.write(rows, shape, out, |out, row| put(out, format_args!("deny {};", row.value)));
     }
 }

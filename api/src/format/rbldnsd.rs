@@ -7,7 +7,7 @@ use raft::blocklist::{Kind, Observable};
 
 use super::knobs::{Families, Knob};
 use super::lines::put;
-use super::{Format, Rows, Shape};
+use super::{Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct Rbldnsd;
 
@@ -37,7 +37,10 @@ impl Format for Rbldnsd {
         matches!(value, Observable::Ip(network) if matches!(network.net().addr(), IpAddr::V6(_)) == wants_v6)
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+    fn frame(&self, place: Frame, _totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        if place != Frame::Head {
+            return;
+        }
         let zone = &shape.knobs.zone;
         put(
             out,
@@ -51,6 +54,9 @@ impl Format for Rbldnsd {
         }
         let test = if shape.knobs.families == Families::V6 { "::ffff:7f00:2" } else { "127.0.0.2" };
         put(out, format_args!("{test}\n"));
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, _shape: &Shape, out: &mut Vec<u8>) {
         for row in rows {
             put(out, format_args!("{}\n", row.value));
         }

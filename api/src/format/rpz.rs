@@ -7,7 +7,7 @@ use raft::blocklist::{Kind, Network, Observable};
 
 use super::knobs::{Action, Comments, Knob};
 use super::lines::{harmless, put};
-use super::{Format, Rows, Shape};
+use super::{Format, Frame, Rows, Shape, Totals};
 
 /// The longest domain written: with `*.` before it and the zone's name behind it, it has to stay a name of 255
 /// bytes, or the whole zone would be refused.
@@ -48,8 +48,20 @@ impl Format for Rpz {
         value.text().is_none_or(|domain| domain.len() <= DOMAIN_BYTES_MAX)
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
-        let serial = shape.version & u64::from(u32::MAX);
+    fn frame(&self, place: Frame, _totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        if place == Frame::Head {
+            let serial = shape.version & u64::from(u32::MAX);
+            put(
+                out,
+                format_args!(
+                    "$TTL 60\n@ IN SOA localhost. hostmaster.localhost. {serial} 300 60 86400 60\n\
+                     @ IN NS localhost.\n"
+                ),
+            );
+        }
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let target = match shape.knobs.action {
             Action::Nxdomain => ".",
             Action::Nodata => "*.",
@@ -57,13 +69,6 @@ impl Format for Rpz {
             Action::Passthru => "rpz-passthru.",
         };
         let comments = shape.comments(Comments::None);
-        put(
-            out,
-            format_args!(
-                "$TTL 60\n@ IN SOA localhost. hostmaster.localhost. {serial} 300 60 86400 60\n\
-                 @ IN NS localhost.\n"
-            ),
-        );
         for row in rows {
             let words = match comments {
                 Comments::Inline => harmless(&row.entry.comment),

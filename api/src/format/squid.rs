@@ -7,7 +7,7 @@ use raft::blocklist::{Kind, Observable};
 
 use super::knobs::Knob;
 use super::lines::{PLAIN, put};
-use super::{Format, Row, Rows, Shape};
+use super::{Format, Frame, Row, Rows, Shape, Totals};
 
 pub(crate) struct Squid;
 
@@ -32,7 +32,16 @@ impl Format for Squid {
         true
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+    /// A name below another one is left out.
+    fn is_by_row(&self, kind: Kind) -> bool {
+        kind != Kind::Domain
+    }
+
+    fn frame(&self, place: Frame, totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        PLAIN.frame(place, totals, shape, out);
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let rows: Vec<Row<'_>> = rows.collect();
         let domains: BTreeSet<String> =
             rows.iter().filter_map(|row| row.value.text()).map(str::to_owned).collect();

@@ -5,7 +5,7 @@ use raft::blocklist::Kind;
 
 use super::knobs::Knob;
 use super::lines::{PLAIN, put};
-use super::{Format, Rows, Shape};
+use super::{Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct SuricataIprep;
 
@@ -26,7 +26,11 @@ impl Format for SuricataIprep {
         &[Knob::Category, Knob::Score]
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+    fn frame(&self, place: Frame, totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        PLAIN.frame(place, totals, shape, out);
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let (category, score) = (shape.knobs.category, shape.knobs.score);
         PLAIN.write(rows, shape, out, |out, row| {
             put(out, format_args!("{},{category},{score}", row.value));

@@ -4,7 +4,7 @@
 use super::field::{Content, write};
 use super::knobs::Knob;
 use super::lines::PLAIN;
-use super::{Field, Format, Rows, Shape};
+use super::{Field, Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct Txt;
 
@@ -29,7 +29,11 @@ impl Format for Txt {
         true
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+    fn frame(&self, place: Frame, totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
+        PLAIN.frame(place, totals, shape, out);
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let fields = if shape.fields.is_empty() { &[Field::Value][..] } else { &shape.fields };
         PLAIN.write(rows, shape, out, |out, row| {
             for (at, field) in fields.iter().enumerate() {

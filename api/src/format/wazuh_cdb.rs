@@ -8,7 +8,7 @@ use raft::blocklist::{Kind, Network, Observable};
 
 use super::knobs::Knob;
 use super::lines::put;
-use super::{Format, Rows, Shape};
+use super::{Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct WazuhCdb;
 
@@ -36,9 +36,19 @@ impl Format for WazuhCdb {
         }
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+    /// A host in a network that is written as hosts is left out.
+    fn is_by_row(&self, kind: Kind) -> bool {
+        kind != Kind::Ip
+    }
+
+    fn frame(&self, place: Frame, totals: &Totals, _shape: &Shape, out: &mut Vec<u8>) {
+        if place == Frame::Foot && totals.is_empty() {
+            out.push(b'\n');
+        }
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let label = &shape.knobs.label;
-        let start = out.len();
         // Keys are unique: a host may stand in a network that is written as hosts.
         let mut written = HashSet::new();
         for row in rows {
@@ -55,9 +65,6 @@ impl Format for WazuhCdb {
                 },
                 text => put(out, format_args!("{text}:{label}\n")),
             }
-        }
-        if out.len() == start {
-            out.push(b'\n');
         }
     }
 }

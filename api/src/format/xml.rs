@@ -3,7 +3,7 @@
 use quick_xml::escape::escape;
 
 use super::field::{Content, write};
-use super::{Field, Format, Rows, Shape};
+use super::{Field, Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct Xml;
 
@@ -28,9 +28,16 @@ impl Format for Xml {
         true
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+    fn frame(&self, place: Frame, _totals: &Totals, _shape: &Shape, out: &mut Vec<u8>) {
+        match place {
+            Frame::Head => out.extend(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<entries>\n"),
+            Frame::Middle => {}
+            Frame::Foot => out.extend(b"</entries>\n"),
+        }
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let fields = if shape.fields.is_empty() { &Field::COLUMNS[..] } else { &shape.fields };
-        out.extend(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<entries>\n");
         for row in rows {
             out.extend(b"<entry>");
             for field in fields {
@@ -46,7 +53,6 @@ impl Format for Xml {
             }
             out.extend(b"</entry>\n");
         }
-        out.extend(b"</entries>\n");
     }
 }
 

@@ -5,7 +5,7 @@ use raft::blocklist::{Kind, Observable};
 
 use super::knobs::{Comments, Knob};
 use super::lines::{harmless, put};
-use super::{Format, Rows, Shape};
+use super::{Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct Zeek;
 
@@ -34,9 +34,14 @@ impl Format for Zeek {
         true
     }
 
-    fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
+    fn frame(&self, place: Frame, _totals: &Totals, _shape: &Shape, out: &mut Vec<u8>) {
+        if place == Frame::Head {
+            out.extend(b"#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\n");
+        }
+    }
+
+    fn lines(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let label = &shape.knobs.label;
-        out.extend(b"#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\n");
         for row in rows {
             let kind = match &row.value {
                 Observable::Ip(network) if network.is_host() => "ADDR",

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 const VERSION: &str = "1";
 
 /// The last row of a page.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Cursor {
     /// The order of the pages.
     pub(crate) order: Order,

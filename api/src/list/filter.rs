@@ -7,7 +7,7 @@ use crate::parameters::{Parameters, duration};
 
 /// The conditions on an entry; the default is none. Where one entry is handed out in pieces, they are those of
 /// the entry.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Filter {
     family: Option<Family>,
     min_sightings: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Filter {
     added_by: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Family {
     V4,
     V6,

@@ -6,10 +6,11 @@ use std::time::Duration;
 use raft::blocklist::Kind;
 use raft::{Cluster, Picture};
 
-use super::all::RENDERED_INLINE_MAX;
 use crate::error::ApiError;
 use crate::format::{Row, Shape, object};
 
+/// Longer lists are written on a thread that may take its time.
+const INLINE_MAX: usize = 2_000;
 /// Between two looks at a list that moves on: changes of this time come together, and those who wait for one
 /// kind cost little while another one is busy.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
@@ -41,7 +42,7 @@ pub(super) async fn render(
     since: u64,
     shape: Shape,
 ) -> Result<Vec<u8>, ApiError> {
-    if picture.list.count(kind) <= RENDERED_INLINE_MAX {
+    if picture.list.count(kind) <= INLINE_MAX {
         return write(&picture, kind, since, &shape);
     }
     tokio::task::spawn_blocking(move || write(&picture, kind, since, &shape))

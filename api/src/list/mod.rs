@@ -26,14 +26,16 @@ pub(crate) mod samples;
 mod sightings;
 
 pub(crate) use add::{add, sight};
-pub(crate) use all::{Rendering, all, body, whole};
+pub(crate) use all::{Rendering, all, export};
 pub(crate) use asked::ask;
 pub(crate) use changes::changes;
 pub(crate) use delete::delete;
 pub(crate) use events::events;
 #[cfg(test)]
 pub(crate) use narrow::NARROWING;
+pub(crate) use page::Page;
 pub(crate) use patch::patch;
+pub(crate) use query::Query;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;

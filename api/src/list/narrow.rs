@@ -31,7 +31,7 @@ pub(crate) const NARROWING: [(&str, &str); 5] = [
 ];
 
 /// How a list is made to fit.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Narrow {
     hosts_only: bool,
     expand: Option<u8>,
@@ -74,12 +74,17 @@ impl Narrow {
     }
 
     /// Whether rows may become many more.
-    pub(super) fn expands(&self) -> bool {
+    pub(crate) fn expands(&self) -> bool {
         self.expand.is_some()
     }
 
+    /// Whether what becomes of a row follows from that row alone.
+    pub(super) fn is_by_row(&self) -> bool {
+        self.expand.is_none() && self.max.is_none() && self.skip == 0
+    }
+
     /// Whether a row stays; a network that is left out is counted.
-    pub(super) fn keeps(&self, row: &Row<'_>, skipped: &Cell<usize>) -> bool {
+    pub(crate) fn keeps(&self, row: &Row<'_>, skipped: &Cell<usize>) -> bool {
         if self.hosts_only && matches!(row.value, Observable::Ip(network) if !network.is_host()) {
             skipped.set(skipped.get() + 1);
             return false;

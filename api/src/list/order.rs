@@ -8,13 +8,13 @@ use crate::error::ApiError;
 use crate::format::Row;
 
 /// What rows are ordered by, ties by value; the default is the order of every export.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Order {
     by: By,
     reversed: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum By {
     #[default]
     Value,

@@ -11,7 +11,7 @@ use crate::parameters::Parameters;
 
 /// A question about the list of one kind. It is made of parameters and answered by `page`, both without a clock
 /// or a cluster.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Query {
     pub(crate) kind: Kind,
     pub(crate) filter: Filter,
@@ -58,6 +58,12 @@ impl Query {
     /// The log index that the list must reflect for the answer to be right.
     pub(crate) fn min_index(&self) -> Option<u64> {
         self.after.as_ref().map(|cursor| cursor.index)
+    }
+
+    /// Whether each row follows from its own entry, so that a change of some entries changes their rows alone.
+    pub(crate) fn is_by_row(&self) -> bool {
+        let whole = self.order.is_export_order() && self.limit.is_none() && self.after.is_none();
+        whole && !self.aggregate && self.narrow.is_by_row()
     }
 
     /// Whether others will ask the same before the list changes. Not so when the clock is part of the question:

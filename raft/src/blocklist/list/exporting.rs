@@ -2,12 +2,13 @@
 //! stored, and comes back when nothing speaks against it any more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::List;
 use super::nesting::{around, within};
+use super::{List, bounds};
 use crate::blocklist::entry::Entry;
 use crate::blocklist::guard;
 use crate::blocklist::kind::Kind;
@@ -32,24 +33,34 @@ impl List {
 
     /// The same of the wanted entries alone. It is not the same as choosing among the lines of all: a piece that
     /// is left of a wanted network may be an unwanted entry as well, and is exported.
-    pub fn exported_where(
+    pub fn exported_where<W: Fn(&Entry) -> bool>(
         &self,
         kind: Kind,
-        wanted: impl Fn(&Entry) -> bool,
-    ) -> impl Iterator<Item = Exported<'_>> {
+        wanted: W,
+    ) -> impl Iterator<Item = Exported<'_>> + use<'_, W> {
+        self.exporting(kind, wanted).between(None, None)
+    }
+
+    /// The same for whoever wants it a part at a time: what is left out is worked out once.
+    pub fn exporting<W: Fn(&Entry) -> bool>(&self, kind: Kind, wanted: W) -> Exporting<'_, W> {
         let (hidden, pieces) = match kind {
             Kind::Ip => self.cuts(&wanted),
             _ => Default::default(),
         };
-        let by_name = kind != Kind::Ip && !self.allows.is_empty();
-        let whole = self
-            .entries(kind)
-            .filter(move |entry| wanted(entry))
-            .filter(move |entry| !hidden.contains(&entry.value))
-            .filter(move |entry| !by_name || self.allowing(&entry.value).is_none())
-            .map(|entry| Exported { value: entry.value.clone(), entry });
-        let pieces = pieces.into_iter().map(|(value, entry)| Exported { value, entry });
-        merge(whole, pieces)
+        let pieces = pieces.into_iter().map(|(value, entry)| (value, entry.value.clone()));
+        let cuts = Cuts { hidden: Arc::new(hidden), pieces: Arc::new(pieces.collect()) };
+        self.exporting_with(kind, wanted, cuts)
+    }
+
+    /// The same with what was left out of an earlier list by the same `wanted`: `lines_touched_since` tells
+    /// whether that still holds.
+    pub fn exporting_with<W: Fn(&Entry) -> bool>(
+        &self,
+        kind: Kind,
+        wanted: W,
+        cuts: Cuts,
+    ) -> Exporting<'_, W> {
+        Exporting { list: self, kind, wanted: Arc::new(wanted), cuts }
     }
 
     /// What a listed observable is in an export: itself, nothing, or what is left of it.
@@ -100,6 +111,52 @@ impl List {
     fn fixed_holes(&self) -> impl Iterator<Item = Network> {
         let nodes = self.node_addresses.values().flatten().copied().map(Network::host);
         guard::never(&self.settings).chain(nodes)
+    }
+}
+
+/// What an export leaves out, and the pieces that are left of what it cuts, each with the value of its entry.
+#[derive(Clone, Debug, Default)]
+pub struct Cuts {
+    hidden: Arc<BTreeSet<Observable>>,
+    pieces: Arc<BTreeMap<Observable, Observable>>,
+}
+
+/// The export of the wanted entries of a kind.
+pub struct Exporting<'a, W> {
+    list: &'a List,
+    kind: Kind,
+    wanted: Arc<W>,
+    /// What is left out of it.
+    pub cuts: Cuts,
+}
+
+impl<'a, W: Fn(&Entry) -> bool> Exporting<'a, W> {
+    /// Its lines from the first of these values on, and before the second, in export order.
+    pub fn between(
+        &self,
+        from: Option<&Observable>,
+        to: Option<&Observable>,
+    ) -> impl Iterator<Item = Exported<'a>> + use<'a, W> {
+        let list = self.list;
+        let (first, last) = bounds(self.kind);
+        let from = from.map_or(first, |value| Bound::Included(value.clone()));
+        let to = to.map_or(last, |value| Bound::Excluded(value.clone()));
+        let pieces = self.cuts.pieces.range((from.clone(), to.clone()));
+        let exported = |(piece, whole): (&Observable, &Observable)| {
+            Some(Exported { value: piece.clone(), entry: list.get(whole)? })
+        };
+        let pieces: Vec<Exported<'a>> = pieces.filter_map(exported).collect();
+        let by_name = self.kind != Kind::Ip && !list.allows.is_empty();
+        let (wanted, hidden) = (self.wanted.clone(), self.cuts.hidden.clone());
+        let whole = list
+            .entries
+            .range((from, to))
+            .map(|(_, entry)| entry)
+            .filter(move |entry| wanted(entry))
+            .filter(move |entry| hidden.is_empty() || !hidden.contains(&entry.value))
+            .filter(move |entry| !by_name || list.allowing(&entry.value).is_none())
+            .map(|entry| Exported { value: entry.value.clone(), entry });
+        merge(whole, pieces.into_iter())
     }
 }
 

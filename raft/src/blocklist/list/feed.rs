@@ -22,6 +22,15 @@ pub struct Feed<'a> {
     pub removed: Vec<Observable>,
 }
 
+/// What may be other in an export than it was.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Touched {
+    /// Its lines: new, changed or gone.
+    pub lines: BTreeSet<Observable>,
+    /// What it leaves out or cuts.
+    pub cuts: bool,
+}
+
 /// The index asked for is older than what is kept: the whole list has to be taken again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("changes are kept since index {oldest}")]
@@ -50,6 +59,35 @@ impl List {
             .collect();
         let added = added.into_iter().map(|(value, entry)| Exported { value, entry }).collect();
         Ok(Feed { added, removed: removed.into_iter().collect() })
+    }
+
+    /// The oldest index that `changes_since` and `lines_touched_since` can be asked about.
+    pub fn changes_kept_since(&self, kind: Kind) -> u64 {
+        self.feed_floors[kind as usize]
+    }
+
+    /// The lines of exports of this kind that may be other ones than they were at `since`: new, changed or gone.
+    /// No other line is. Of what is more than a change of entries, `Gone` tells.
+    pub fn lines_touched_since(&self, kind: Kind, since: u64) -> Result<Touched, Gone> {
+        let oldest = self.feed_floors[kind as usize];
+        if since < oldest {
+            return Err(Gone { oldest });
+        }
+        let values: BTreeSet<&Observable> = match self.recent.after(since) {
+            Some(values) => values.filter(|value| value.kind() == kind).collect(),
+            None => {
+                let listed = self.touched_since(kind, since).into_iter().map(|entry| &entry.value);
+                listed.chain(self.tombstones.after(since).filter(|value| value.kind() == kind)).collect()
+            }
+        };
+        // The holes are the same as then, so an entry that is gone had the lines that it would have now.
+        let mut touched = Touched::default();
+        for value in values {
+            let lines = self.exported_as(value);
+            touched.cuts |= lines.as_slice() != [value.clone()];
+            touched.lines.extend(lines);
+        }
+        Ok(touched)
     }
 
     /// All that exports of this kind may have held at some time and do not hold now, as far as it is remembered: what

@@ -6,7 +6,7 @@ use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
 use super::fixtures::{Desk, actor, batch, ip, report};
 use super::replay::history;
-use crate::blocklist::{Feed, Gone, Kind, List, NewAllow, Observable, Operation, Report, Role};
+use crate::blocklist::{Entry, Feed, Gone, Kind, List, NewAllow, Observable, Operation, Report, Role};
 
 const MOST: usize = 65_536;
 
@@ -108,6 +108,27 @@ proptest! {
         for kind in Kind::ALL {
             let lines = |list: &List| list.exported(kind).map(|line| line.value).collect::<BTreeSet<_>>();
             let feed = list.changes_since(kind, since);
+            let touched = list.lines_touched_since(kind, since);
+            prop_assert_eq!(touched.is_ok(), feed.is_ok());
+            if let Ok(touched) = touched {
+                let others = |list: &List| -> Vec<(Observable, Entry)> {
+                    let others = list.exported(kind).filter(|line| !touched.lines.contains(&line.value));
+                    others.map(|line| (line.value, Entry::clone(line.entry))).collect()
+                };
+                prop_assert_eq!(others(&old), others(&list), "no other line is another one");
+                if !touched.cuts {
+                    let cuts = old.exporting(kind, |_| true).cuts;
+                    let exporting = list.exporting_with(kind, |_| true, cuts);
+                    prop_assert!(exporting.between(None, None).eq(list.exported(kind)), "the old cuts hold");
+                }
+            }
+            let exporting = list.exporting(kind, |entry| entry.sighting % 2 == 0);
+            let whole: Vec<_> = exporting.between(None, None).collect();
+            for line in &whole {
+                let before = exporting.between(None, Some(&line.value));
+                let parts: Vec<_> = before.chain(exporting.between(Some(&line.value), None)).collect();
+                prop_assert_eq!(&parts, &whole, "in two parts at {}", line.value);
+            }
             prop_assert_eq!(&restored.changes_since(kind, since), &feed, "a restored list says the same");
             match feed {
                 Ok(feed) => {

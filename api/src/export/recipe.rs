@@ -1,0 +1,188 @@
+//! From a list to its export, and from an export to that of a later list.
+
+use std::cell::Cell;
+
+use bytes::Bytes;
+use imbl::Vector;
+use raft::Picture;
+use raft::blocklist::{Cuts, Entry, Exporting, Observable};
+
+use super::chunk::{Chunk, begins_chunk};
+use super::whole::{Around, Export};
+use crate::format::{Format, Frame, Row, Shape, Totals};
+use crate::list::{Page, Query};
+
+/// All that decides the bytes, the list aside.
+pub(crate) struct Recipe {
+    pub(crate) query: Query,
+    pub(crate) format: &'static dyn Format,
+    pub(crate) shape: Shape,
+}
+
+impl Recipe {
+    /// The list in this form.
+    pub(crate) fn write(&self, picture: &Picture) -> Export {
+        let list = &picture.list;
+        if !self.is_by_chunk() {
+            return self.write_as_one(picture);
+        }
+        let exporting = list.exporting(self.query.kind, |entry| self.query.filter.wants(entry));
+        let chunks = self.chunks(&exporting, None, None).into();
+        Export::new(chunks, |totals| Around { cuts: exporting.cuts, ..self.around(totals, picture) })
+    }
+
+    /// The same, from an export in this form of an earlier list of the same log.
+    pub(super) fn rewrite(&self, old: &Export, picture: &Picture) -> Export {
+        let list = &picture.list;
+        let kind = self.query.kind;
+        let touched = match list.lines_touched_since(kind, old.version) {
+            Ok(touched) if self.is_by_chunk() && !old.chunks.is_empty() => touched,
+            _ => return self.write(picture),
+        };
+        let mut chunks = old.chunks.clone();
+        let wanted = |entry: &Entry| self.query.filter.wants(entry);
+        let exporting = match touched.cuts {
+            true => list.exporting(kind, wanted),
+            false => list.exporting_with(kind, wanted, old.cuts.clone()),
+        };
+        // From behind, so that the places before stay what they are.
+        for (from, to) in runs(&chunks, touched.lines.iter()).into_iter().rev() {
+            let first = (from > 0).then(|| chunks[from].first.clone());
+            let next = chunks.get(to).map(|chunk| chunk.first.clone());
+            let written = self.chunks(&exporting, first.as_ref(), next.as_ref());
+            if written.len() == to - from {
+                written.into_iter().zip(from..).for_each(|(chunk, at)| drop(chunks.set(at, chunk)));
+            } else {
+                let rest = chunks.split_off(to);
+                chunks.truncate(from);
+                chunks.extend(written);
+                chunks.append(rest);
+            }
+        }
+        Export::new(chunks, |totals| Around { cuts: exporting.cuts, ..self.around(totals, picture) })
+    }
+
+    /// Whether a change of some entries changes the text of those alone.
+    pub(super) fn is_by_chunk(&self) -> bool {
+        self.query.is_by_row() && self.format.is_by_row(self.query.kind)
+    }
+
+    /// The chunks of the rows from one value on and before another one.
+    fn chunks<W: Fn(&Entry) -> bool>(
+        &self,
+        exporting: &Exporting<'_, W>,
+        from: Option<&Observable>,
+        to: Option<&Observable>,
+    ) -> Vec<Chunk> {
+        let mut chunks = Vec::new();
+        let mut rows: Vec<Row<'_>> = Vec::new();
+        for line in exporting.between(from, to) {
+            if begins_chunk(&line.value) && !rows.is_empty() {
+                chunks.extend(self.chunk(&mut rows));
+            }
+            rows.push(Row { value: line.value, entry: line.entry });
+        }
+        chunks.extend(self.chunk(&mut rows));
+        chunks
+    }
+
+    fn chunk(&self, rows: &mut Vec<Row<'_>>) -> Option<Chunk> {
+        let first = rows.first()?.value.clone();
+        let narrowed = Cell::new(0);
+        rows.retain(|row| self.query.narrow.keeps(row, &narrowed));
+        Some(self.written(first, rows, narrowed.get()))
+    }
+
+    /// Rows written down, without those that the format cannot hold.
+    fn written(&self, first: Observable, rows: &mut Vec<Row<'_>>, skipped: usize) -> Chunk {
+        let found = rows.len();
+        rows.retain(|row| self.format.holds(&row.value, &self.shape));
+        let skipped = skipped + found - rows.len();
+        let mut totals = Totals::default();
+        let mut parts = [Vec::new(), Vec::new()];
+        for row in rows.drain(..) {
+            let part = self.format.part(&row);
+            totals.add(part, &row);
+            parts[part].push(row);
+        }
+        let texts = parts.map(|rows| {
+            let mut text = Vec::new();
+            if !rows.is_empty() {
+                self.format.lines(&mut rows.into_iter(), &self.shape, &mut text);
+                text.shrink_to_fit();
+            }
+            text
+        });
+        Chunk::new(first, texts, totals, skipped)
+    }
+
+    fn write_as_one(&self, picture: &Picture) -> Export {
+        let Page { mut rows, truncated, skipped, next } = self.query.page(&picture.list);
+        let first = rows.first().map(|row| row.value.clone());
+        let chunks: Vector<Chunk> =
+            first.into_iter().map(|first| self.written(first, &mut rows, skipped)).collect();
+        let skipped = chunks.front().map_or(skipped, |chunk| chunk.skipped);
+        let next = next.map(|cursor| cursor.not_beyond(picture.index).encode());
+        let around = |totals: &Totals| Around { truncated, next, ..self.around(totals, picture) };
+        let mut export = Export::new(chunks, around);
+        export.skipped = skipped;
+        export
+    }
+
+    fn around(&self, totals: &Totals, picture: &Picture) -> Around {
+        let version = picture.list.last_changed(self.query.kind);
+        let shape = Shape { version, ..self.shape.clone() };
+        let frame = |place: Frame| {
+            let mut out = Vec::new();
+            if place != Frame::Middle || self.format.splits_families() {
+                self.format.frame(place, totals, &shape, &mut out);
+            }
+            Bytes::from(out)
+        };
+        Around {
+            frames: [Frame::Head, Frame::Middle, Frame::Foot].map(frame),
+            separator: self.format.separator(),
+            truncated: 0,
+            next: None,
+            cuts: Cuts::default(),
+            version,
+            index: picture.index,
+            pending: picture.pending,
+            is_kept: self.query.is_worth_keeping(),
+        }
+    }
+}
+
+/// The runs of chunks, each up to and without the second place, that have to be written anew when these lines were
+/// touched. A chunk whose first row may be gone runs into the one before it.
+fn runs<'v>(chunks: &Vector<Chunk>, touched: impl Iterator<Item = &'v Observable>) -> Vec<(usize, usize)> {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for value in touched {
+        let place = match chunks.binary_search_by(|chunk| chunk.first.cmp(value)) {
+            Ok(place) => (place.saturating_sub(1), place + 1),
+            // What comes before the first row belongs to the first chunk.
+            Err(after) => (after.saturating_sub(1), after.max(1)),
+        };
+        match runs.last_mut() {
+            Some(last) if last.1 >= place.0 => last.1 = last.1.max(place.1),
+            _ => runs.push(place),
+        }
+    }
+    runs
+}
+
+impl PartialEq for Recipe {
+    fn eq(&self, other: &Recipe) -> bool {
+        self.format.name() == other.format.name() && self.shape == other.shape && self.query == other.query
+    }
+}
+
+impl Eq for Recipe {}
+
+impl std::hash::Hash for Recipe {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.format.name().hash(state);
+        self.shape.hash(state);
+        self.query.hash(state);
+    }
+}

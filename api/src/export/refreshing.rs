@@ -1,0 +1,46 @@
+//! Writes lists anew in the background where a change was more than one of some entries (the allow list, a setting,
+//! more removals than are remembered), so that the next firewall that polls finds them written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use raft::Picture;
+use raft::blocklist::Kind;
+
+use super::kept::Moment;
+use crate::app::App;
+
+/// A list that nobody has asked for in this time is written when somebody does.
+const USED_WITHIN: Duration = Duration::from_secs(3600);
+
+/// Runs until the node stops.
+pub(crate) async fn run(app: Arc<App>) {
+    let mut seen = app.cluster.picture();
+    loop {
+        let picture = tokio::select! {
+            picture = app.cluster.changed_beyond(seen.index) => picture,
+            () = app.cluster.closing() => return,
+        };
+        if Kind::ALL.into_iter().any(|kind| is_new(kind, &seen, &picture)) {
+            rewrite(&app).await;
+        }
+        seen = picture;
+    }
+}
+
+/// Whether what is kept of a kind may be of no more use.
+fn is_new(kind: Kind, seen: &Picture, picture: &Picture) -> bool {
+    picture.list.changes_kept_since(kind) != seen.list.changes_kept_since(kind)
+}
+
+async fn rewrite(app: &App) {
+    for (recipe, export) in app.exports.used_within(USED_WITHIN) {
+        let picture = app.cluster.picture();
+        if export.version >= picture.list.changes_kept_since(recipe.query.kind) {
+            continue;
+        }
+        if let Err(error) = app.exports.get(&recipe, picture, Moment::OrLater).await {
+            tracing::error!(error = error.message(), "a list could not be written anew");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! A whole list in one form, as chunks and the frames around them.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use crc32fast::Hasher;
+use imbl::Vector;
+use raft::Picture;
+use raft::blocklist::Cuts;
+use sha2::{Digest, Sha256};
+
+use super::chunk::{Chunk, digest};
+use super::coding::{Coding, Deflated, GZIP_HEAD, gzip_foot, zstd_frame};
+use super::kept::Moment;
+use super::recipe::Recipe;
+use crate::format::Totals;
+
+/// An answer in one format, whole.
+pub(crate) struct Export {
+    pub(super) chunks: Vector<Chunk>,
+    /// What the list that was written left out.
+    pub(super) cuts: Cuts,
+    /// What stands before the first part, between the two, and at the end; nothing in the middle of one part.
+    frames: [Bytes; 3],
+    /// What stands between two chunks of a part.
+    separator: &'static str,
+    /// A digest of what it holds: the same on every node, and after a change that the bytes do not show.
+    pub(crate) digest: String,
+    /// Entries in it.
+    pub(crate) count: usize,
+    /// Entries that `limit` left out.
+    pub(crate) truncated: usize,
+    /// Entries that cannot be had in the form that was asked for.
+    pub(crate) skipped: usize,
+    /// The cursor to go on with.
+    pub(crate) next: Option<String>,
+    /// Bytes, not compressed.
+    pub(super) length: u64,
+    /// The last change of the list that it holds.
+    pub(super) version: u64,
+    /// The log index that it was written at.
+    pub(super) index: u64,
+    /// Reports in it that no other node has.
+    pub(super) pending: u64,
+    /// Whether others will ask for the same.
+    pub(super) is_kept: bool,
+    /// In the order of `Coding::ALL`.
+    pieces: [OnceLock<Pieces>; 3],
+}
+
+/// The bytes of an answer, in the order in which they are sent.
+pub(super) struct Pieces {
+    pub(super) bytes: Vec<Bytes>,
+    pub(super) length: u64,
+}
+
+/// What an export has besides its chunks.
+pub(super) struct Around {
+    pub(super) frames: [Bytes; 3],
+    pub(super) separator: &'static str,
+    pub(super) truncated: usize,
+    pub(super) next: Option<String>,
+    pub(super) cuts: Cuts,
+    pub(super) version: u64,
+    pub(super) index: u64,
+    pub(super) pending: u64,
+    pub(super) is_kept: bool,
+}
+
+impl Export {
+    /// Chunks, and frames that follow from what is in them.
+    pub(super) fn new(chunks: Vector<Chunk>, around: impl FnOnce(&Totals) -> Around) -> Export {
+        let mut digests = Sha256::new();
+        let (mut totals, mut texts, mut length, mut skipped) = (Totals::default(), [0; 2], 0, 0);
+        for chunk in &chunks {
+            totals.join(&chunk.totals);
+            skipped += chunk.skipped;
+            for part in [0, 1] {
+                if chunk.lengths[part] > 0 {
+                    texts[part] += 1;
+                    length += chunk.lengths[part] as u64;
+                    digests.update(chunk.digests[part]);
+                }
+            }
+        }
+        let Around { frames, separator, truncated, next, cuts, version, index, pending, is_kept } =
+            around(&totals);
+        for frame in &frames {
+            length += frame.len() as u64;
+            digests.update(digest(frame));
+        }
+        for texts in texts {
+            length += separator.len() as u64 * u64::saturating_sub(texts, 1);
+        }
+        Export {
+            chunks,
+            cuts,
+            frames,
+            separator,
+            digest: hex::encode(&digests.finalize()[..16]),
+            count: totals.count(),
+            truncated,
+            skipped,
+            next,
+            length,
+            version,
+            index,
+            pending,
+            is_kept,
+            pieces: Default::default(),
+        }
+    }
+
+    /// Bytes that hold so many entries, and were not made of chunks here.
+    pub(crate) fn of_bytes(bytes: Vec<u8>, count: usize, truncated: usize) -> Export {
+        let around = |_: &Totals| Around {
+            frames: [bytes.into(), Bytes::new(), Bytes::new()],
+            separator: "",
+            truncated,
+            next: None,
+            cuts: Cuts::default(),
+            version: 0,
+            index: 0,
+            pending: 0,
+            is_kept: true,
+        };
+        let mut export = Export::new(Vector::new(), around);
+        export.count = count;
+        export
+    }
+
+    /// Whether this is the list of a picture, in the form that it was written in.
+    pub(super) fn is_of(&self, recipe: &Recipe, picture: &Picture, moment: Moment) -> bool {
+        let version = picture.list.last_changed(recipe.query.kind);
+        match (picture.pending, moment) {
+            (0, Moment::Exactly) => self.version == version,
+            (0, Moment::OrLater) => self.version >= version,
+            (pending, _) => (self.index, self.pending) == (picture.index, pending),
+        }
+    }
+
+    /// The log index that an answer with it reflects, to one who asked about the list at this index.
+    pub(crate) fn at_least(&self, index: u64) -> u64 {
+        if self.pending > 0 { index } else { index.max(self.version) }
+    }
+
+    /// All of it, in pieces that are shared with everybody else.
+    pub(crate) fn plain(&self) -> impl Iterator<Item = &Bytes> {
+        self.pieces(Coding::Identity).bytes.iter()
+    }
+
+    pub(super) fn pieces(&self, coding: Coding) -> &Pieces {
+        let is_of = |known: &Coding| *known == coding;
+        let at = Coding::ALL.iter().position(is_of).unwrap_or_default();
+        self.pieces[at].get_or_init(|| match coding {
+            Coding::Gzip => self.gzip(),
+            Coding::Identity | Coding::Zstd => self.concatenated(coding),
+        })
+    }
+
+    /// Whether nothing is left to do for an answer in this coding.
+    pub(super) fn has_pieces(&self, coding: Coding) -> bool {
+        let at = Coding::ALL.iter().position(|known| *known == coding).unwrap_or_default();
+        self.pieces[at].get().is_some()
+    }
+
+    /// Bytes that it keeps in memory, as far as they are known.
+    pub(super) fn bytes_kept(&self) -> u64 {
+        let coded = self.pieces[1..].iter().filter_map(OnceLock::get).map(|pieces| pieces.length);
+        self.length + coded.sum::<u64>()
+    }
+
+    fn concatenated(&self, coding: Coding) -> Pieces {
+        let small = |text: &[u8]| match coding {
+            Coding::Zstd => zstd_frame(text),
+            _ => Bytes::copy_from_slice(text),
+        };
+        let separator = small(self.separator.as_bytes());
+        let mut bytes = Vec::new();
+        for piece in self.sequence() {
+            bytes.push(match piece {
+                Piece::Frame(frame) if coding == Coding::Identity => frame.clone(),
+                Piece::Frame(frame) => small(frame),
+                Piece::Separator => separator.clone(),
+                Piece::Text(chunk, part) => chunk.texts[part].coded(coding).clone(),
+            });
+        }
+        if bytes.is_empty() && coding == Coding::Zstd {
+            // Nothing is a frame too.
+            bytes.push(zstd_frame(&[]));
+        }
+        let length = bytes.iter().map(|piece| piece.len() as u64).sum();
+        Pieces { bytes, length }
+    }
+
+    fn gzip(&self) -> Pieces {
+        let separator = Deflated::stored(self.separator.as_bytes());
+        let mut bytes = vec![Bytes::from_static(&GZIP_HEAD)];
+        let mut sum = Hasher::new();
+        let mut add = |deflated: &Deflated| {
+            bytes.push(deflated.bytes.clone());
+            sum.combine(&deflated.sum);
+        };
+        for piece in self.sequence() {
+            match piece {
+                Piece::Frame(frame) => add(&Deflated::stored(frame)),
+                Piece::Separator => add(&separator),
+                Piece::Text(chunk, part) => add(chunk.texts[part].deflated()),
+            }
+        }
+        bytes.push(gzip_foot(sum, self.length));
+        let length = bytes.iter().map(|piece| piece.len() as u64).sum();
+        Pieces { bytes, length }
+    }
+
+    /// What the file is made of, in its order; nothing of it is empty.
+    fn sequence(&self) -> impl Iterator<Item = Piece<'_>> {
+        let frame = |at: usize| {
+            let frame = &self.frames[at];
+            (!frame.is_empty()).then_some(Piece::Frame(frame))
+        };
+        let part = |part: usize| {
+            let mut begun = self.separator.is_empty();
+            let texts = self.chunks.iter().filter(move |chunk| !chunk.texts[part].is_empty());
+            texts.flat_map(move |chunk| {
+                let separator = (begun && !self.separator.is_empty()).then_some(Piece::Separator);
+                begun = true;
+                separator.into_iter().chain([Piece::Text(chunk, part)])
+            })
+        };
+        frame(0).into_iter().chain(part(0)).chain(frame(1)).chain(part(1)).chain(frame(2))
+    }
+}
+
+enum Piece<'e> {
+    Frame(&'e Bytes),
+    Separator,
+    Text(&'e Chunk, usize),
+}
