@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stockade_tests::{Answer, Client, Enclosed, TestCluster, wait_for, workspace};
+use stockade_tests::{Answer, Client, Enclosed, TestCluster, send_raw, wait_for, workspace};
 
 /// A poll of one second, and what the machine has to do besides.
 const SOON: Duration = Duration::from_secs(10);
@@ -42,7 +42,6 @@ impl Bouncer {
     #[track_caller]
     fn pull(&self, path: &str) -> (Vec<String>, Vec<String>) {
         let answer = self.ask("GET", path).expect(200);
-        assert!(answer.header("content-length").is_some() && answer.header("content-encoding").is_none());
         let body = answer.json();
         let values = |name: &str| {
             let decisions = body[name].as_array().unwrap_or_else(|| panic!("no `{name}` in {body}"));
@@ -211,6 +210,33 @@ fn live_questions_errors_and_figures_are_as_bouncers_expect_them() {
     assert!(metrics.contains(line), "{metrics}");
 }
 
+#[test]
+fn a_long_answer_is_packed_for_a_bouncer_that_takes_gzip() {
+    let cluster = TestCluster::start(1);
+    let key = token(&cluster, "go");
+    let many: Vec<Value> = (0..100).map(|host| json!({"ip": format!("192.0.2.{host}")})).collect();
+    cluster.analyst(0).post("/ip/add", &Value::from(many)).expect(200);
+    let address = cluster.nodes[0].http_address();
+    let ask = |method: &str, encoding: &str| {
+        let head = format!(
+            "{method} {STREAM}?startup=true HTTP/1.1\r\nhost: x\r\nx-api-key: {key}\r\n{encoding}connection: close\r\n\r\n"
+        );
+        send_raw(&address, head.as_bytes()).unwrap().expect(200)
+    };
+    let (plain, packed) = (ask("GET", ""), ask("GET", "accept-encoding: gzip\r\n"));
+    assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), (None, Some("gzip")));
+    assert!(packed.body.starts_with(&[0x1f, 0x8b]) && packed.body.len() * 4 < plain.body.len());
+    for answer in [&plain, &packed] {
+        assert_eq!(answer.header("content-length"), Some(&*answer.body.len().to_string()));
+        assert_eq!(answer.header("stockade-count"), Some("100"));
+    }
+    // The harness unpacks it.
+    let bouncer = Bouncer::new(&cluster, 0, &key, "crowdsec-custom-bouncer/-");
+    assert_eq!(bouncer.ask("GET", &format!("{STREAM}?startup=true")).json(), plain.json());
+    // What has no body goes as it is.
+    assert_eq!(ask("HEAD", "accept-encoding: gzip\r\n").header("content-encoding"), None);
+}
+
 /// A program of a Debian package that scripts/test unpacks: to install it would start it.
 #[track_caller]
 fn program(name: &str) -> PathBuf {
@@ -355,16 +381,46 @@ fn debians_firewall_bouncer_takes_networks_into_an_ipset() {
     let cluster = TestCluster::start(1);
     let key = token(&cluster, "firewall");
     let analyst = cluster.analyst(0);
-    analyst.post("/ip/add", &json!([{"ip": "198.51.100.7"}, {"ip": "198.51.0.0/17"}])).expect(200);
+    // So many that the bouncer is answered in gzip.
+    let many: Vec<String> = (0..60).map(|host| format!("203.0.113.{host}")).collect();
+    let mut listed = vec!["198.51.100.7", "198.51.0.0/17"];
+    listed.extend(many.iter().map(String::as_str));
+    analyst.post("/ip/add", &listed.iter().map(|ip| json!({"ip": ip})).collect()).expect(200);
     let make = "PATH=$PATH:/usr/sbin; ipset create crowdsec-blacklists hash:net timeout 300 && \
                 ipset create crowdsec6-blacklists hash:net family inet6 timeout 300 && ";
     let mut bouncer = firewall(&cluster, 0, "ipset", &key, "/crowdsec/ranges/", make);
-    let held = wait_firewall(&bouncer, "networks as they are", in_ipset, &["198.51.100.7", "198.51.0.0/17"]);
+    let held = wait_firewall(&bouncer, "networks as they are", in_ipset, &listed);
     assert!(held.iter().all(|(_, timeout)| *timeout > 595 * 3600), "as long as an ipset can: {held:?}");
     analyst.post("/ip/delete", &json!({"ip": "198.51.0.0/17"})).expect(200);
     analyst.post("/ip/add", &json!({"ip": "2001:db8::/32"})).expect(201);
-    wait_firewall(&bouncer, "one less, one more", in_ipset, &["198.51.100.7", "2001:db8::/32"]);
+    listed[1] = "2001:db8::/32";
+    wait_firewall(&bouncer, "one less, one more", in_ipset, &listed);
     assert!(bouncer.is_running());
+}
+
+#[test]
+fn a_small_firewall_holds_what_was_reported_last() {
+    let cluster = TestCluster::start(1);
+    let key = token(&cluster, "firewall");
+    let analyst = cluster.analyst(0);
+    let add = |ip: &str| analyst.post("/ip/add", &json!({"ip": ip}));
+    for ip in ["198.51.100.1", "198.51.100.2", "198.51.100.3"] {
+        add(ip).expect(201);
+    }
+    let make = "PATH=$PATH:/usr/sbin; ipset create crowdsec-blacklists hash:net timeout 300 maxelem 3 && \
+                ipset create crowdsec6-blacklists hash:net family inet6 timeout 300 && ";
+    let path = "/crowdsec/ranges/max/2/";
+    let mut bouncer = firewall(&cluster, 0, "ipset", &key, path, make);
+    wait_firewall(&bouncer, "the last two", in_ipset, &["198.51.100.2", "198.51.100.3"]);
+    add("198.51.100.1").expect(200);
+    wait_firewall(&bouncer, "it was seen again", in_ipset, &["198.51.100.1", "198.51.100.3"]);
+    add("198.51.0.0/17").expect(201);
+    wait_firewall(&bouncer, "a new one", in_ipset, &["198.51.100.1", "198.51.0.0/17"]);
+    analyst.post("/ip/delete", &json!({"ip": "198.51.0.0/17"})).expect(200);
+    wait_firewall(&bouncer, "there is room again", in_ipset, &["198.51.100.1", "198.51.100.3"]);
+    assert!(bouncer.is_running());
+    let none = cluster.nodes[0].anonymous().header_identity("x-api-key", key);
+    none.get("/crowdsec/max/0/v1/decisions/stream").expect(400).message();
 }
 
 #[test]

@@ -297,7 +297,7 @@ fn presets_knobs_and_the_registry_over_http() {
     let sum = client.get("/ip/all?format=txt&sum=sha256").expect(200);
     assert_eq!(sum.text().trim().len(), 64);
     let known = client.get("/formats").expect(200).json();
-    assert_eq!(known["formats"].as_array().unwrap().len(), 21);
+    assert_eq!(known["formats"].as_array().unwrap().len(), 22);
     assert_eq!(known["presets"].as_array().unwrap().len(), 9);
     Client::anonymous(&client.url("")).get("/formats").expect(401);
 }

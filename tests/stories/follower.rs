@@ -3,24 +3,13 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stockade_tests::{Cli, Home, TestCluster, wait_for};
+use stockade_tests::{Cli, Follower, Home, TestCluster, wait_for};
 
 const WITHIN: Duration = Duration::from_secs(20);
-
-/// A follower that ends with its story.
-struct Follower(Child);
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
 
 fn read(home: &Home, name: &str) -> String {
     fs::read_to_string(home.path().join(name)).unwrap_or_default()
@@ -36,15 +25,13 @@ fn a_file_and_a_command_are_in_step_while_nodes_die() {
     let mut cluster = TestCluster::start(3);
     let home = Home::new();
     let first = cluster.followers()[0];
-    let mut urls: Vec<String> = cluster.nodes.iter().map(stockade_tests::Node::url).collect();
-    urls.swap(0, first);
+    let mut order = [0, 1, 2];
+    order.swap(0, first);
     let file = home.path().join("list").display().to_string();
     let applied = home.path().join("applied").display().to_string();
     let command = format!("cat > '{applied}.new' && mv '{applied}.new' '{applied}'");
-    let mut follow =
-        Cli::of(&cluster.nodes[0], "analyst").command(&["follow", "--format", "txt", "--file", &file]);
-    follow.args(["--exec", &command]).env("STOCKADE_URL", urls.join(",")).stdin(Stdio::null());
-    let _follower = Follower(follow.spawn().unwrap());
+    let words = ["--format", "txt", "--file", &file, "--exec", &command];
+    let _follower = Follower::start(&cluster, &order, &words);
     // An empty list is a list.
     wait_file(&home, "applied", "\n");
 

@@ -1,6 +1,7 @@
 //! What a list blocks, as one bouncer sees it: the lines of its export that are asked for, networks written out as
 //! addresses for a firewall that takes no networks.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use raft::blocklist::{Entry, Kind, List, Network, Observable, Timestamp};
@@ -17,33 +18,51 @@ pub(super) struct Blocked<'a> {
     pub(super) filter: &'a Filter,
     /// Networks stay networks.
     pub(super) ranges: bool,
+    /// It takes so many values: those reported last.
+    pub(super) max: Option<usize>,
+}
+
+/// All that is blocked, as far as a bouncer can take it.
+pub(super) struct All<'a> {
+    /// Each value once.
+    pub(super) lines: Vec<Line<'a>>,
+    /// Networks that were too wide to be written out.
+    pub(super) too_wide: usize,
+    /// What is beyond `max`, the newest of it first; as many as it takes at most, and how many there are.
+    pub(super) beyond: Vec<Network>,
+    pub(super) beyond_count: usize,
 }
 
 /// One value to block, and the entry that blocks it longest.
 pub(super) type Line<'a> = (Network, &'a Arc<Entry>);
 
 impl<'a> Blocked<'a> {
-    /// All of it, each value once, and how many networks were too wide to be written out.
-    pub(super) fn all(&self) -> (Vec<Line<'a>>, usize) {
+    pub(super) fn all(&self) -> All<'a> {
+        let mut all = All { lines: Vec::new(), too_wide: 0, beyond: Vec::new(), beyond_count: 0 };
         if self.filter.is_nothing() {
-            return (Vec::new(), 0);
+            return all;
         }
         let filter = self.filter;
-        let mut too_wide = 0;
-        let mut lines = Vec::new();
         for line in self.list.exported_where(Kind::Ip, |entry| filter.wants(entry)) {
             let Observable::Ip(network) = line.value else { continue };
             if !filter.wants_line(network) {
                 continue;
             }
-            too_wide += usize::from(!self.can_take(network));
-            lines.extend(self.spread(network).map(|value| (value, line.entry)));
+            all.too_wide += usize::from(!self.can_take(network));
+            all.lines.extend(self.spread(network).map(|value| (value, line.entry)));
         }
         if !self.ranges {
-            lines.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| longest(other).cmp(&longest(one))));
-            lines.dedup_by_key(|(value, _)| *value);
+            all.lines
+                .sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| longest(other).cmp(&longest(one))));
+            all.lines.dedup_by_key(|(value, _)| *value);
         }
-        (lines, too_wide)
+        if let Some(max) = self.max.filter(|max| all.lines.len() > *max) {
+            all.lines.sort_unstable_by_key(|(value, entry)| (Reverse(entry.time_updated), *value));
+            all.beyond_count = all.lines.len() - max;
+            all.beyond = all.lines.drain(max..).map(|(value, _)| value).take(max).collect();
+            all.lines.sort_unstable_by_key(|(value, _)| *value);
+        }
+        all
     }
 
     /// The entry that blocks exactly this value longest, if any does.

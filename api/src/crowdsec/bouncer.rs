@@ -16,6 +16,9 @@ const FIREWALL: &str = "crowdsec-firewall-bouncer";
 /// Under this path networks stay networks for everybody: for ipset and pf.
 const RANGES: &str = "/crowdsec/ranges/";
 
+/// Under this path, and a number, a bouncer gets so many values.
+const MAX: &str = "/max/";
+
 /// A caller who speaks the protocol.
 pub(crate) struct Bouncer {
     pub(super) caller: Caller,
@@ -36,6 +39,17 @@ impl Bouncer {
 /// What it takes of networks: the firewall bouncer's nftables sets hold single addresses only.
 pub(super) fn takes_ranges(agent: &str, path: &str) -> bool {
     path.starts_with(RANGES) || agent.split('/').next() != Some(FIREWALL)
+}
+
+/// How many values it takes, by its path: `/crowdsec/max/20000/`, `/crowdsec/ranges/max/20000/`.
+pub(super) fn takes_at_most(path: &str) -> Result<Option<usize>, ApiError> {
+    let Some(word) = path.split_once(MAX).and_then(|(_, rest)| rest.split('/').next()) else {
+        return Ok(None);
+    };
+    match word.parse() {
+        Ok(max) if max > 0 => Ok(Some(max)),
+        _ => Err(ApiError::BadRequest(format!("max `{}` is not a number from 1 on", word.escape_debug()))),
+    }
 }
 
 impl FromRequestParts<Arc<App>> for Bouncer {

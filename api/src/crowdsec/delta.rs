@@ -1,13 +1,13 @@
 //! What is news to a bouncer. The cost follows the change, except when the allow list or a rule has changed, or the
 //! bouncer is not known: then the lists are compared, or all is sent.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use raft::Picture;
 use raft::blocklist::{Entry, Kind, Network, Observable, Timestamp};
 
-use super::blocked::{Blocked, Line, longest};
+use super::blocked::{All, Blocked, Line, longest};
 use super::cursors::{Mark, Marks};
 use super::decision::FLOOR_SECONDS;
 use super::filter::Filter;
@@ -24,12 +24,16 @@ pub(super) struct News<'a> {
     pub(super) deleted: BTreeSet<Network>,
     /// Networks that could not be written out.
     pub(super) too_wide: usize,
+    /// What is blocked and not told, because the bouncer takes no more.
+    pub(super) beyond: usize,
 }
 
 /// One request, and all that decides its answer.
 pub(super) struct Question {
     pub(super) filter: Filter,
     pub(super) ranges: bool,
+    /// It takes so many values and no more.
+    pub(super) max: Option<usize>,
     /// Timeouts in its kernel end unless a ban is ended and begun again.
     pub(super) firewall: bool,
     /// It has nothing yet.
@@ -42,17 +46,20 @@ impl Question {
     pub(super) fn answer<'a>(&'a self, picture: &'a Picture, marks: Option<&'a Marks>) -> News<'a> {
         let blocked = self.view(picture);
         let Some(marks) = marks.filter(|_| !self.startup) else { return self.everything(&blocked) };
-        let known = match self.by_feed(picture, marks) {
-            Some(news) => Some(news),
-            None => self.by_comparison(picture, marks),
+        // Who takes so many only hears of what makes room as well, which the feed does not tell.
+        let feed = match self.max {
+            None => self.by_feed(picture, marks),
+            Some(_) => nothing_new(picture, marks).then(News::default),
         };
+        let known = feed.or_else(|| self.by_comparison(picture, marks));
         let Some(mut news) = known else {
             let mut news = self.everything(&blocked);
             // One of the two lists may be kept still: pieces of networks that were cut are known from it alone.
+            let told: HashSet<Network> = news.new.iter().map(|(value, _)| *value).collect();
             for picture in [&marks.before, &marks.last].into_iter().filter_map(|mark| mark.picture.as_deref())
             {
-                let lines = self.view(picture).all().0.into_iter().map(|(value, _)| value);
-                news.deleted.extend(lines.filter(|value| blocked.holder(*value).is_none()));
+                let lines = self.view(picture).all().lines.into_iter().map(|(value, _)| value);
+                news.deleted.extend(lines.filter(|value| !told.contains(value)));
             }
             return news;
         };
@@ -61,13 +68,17 @@ impl Question {
     }
 
     fn view<'a>(&'a self, picture: &'a Picture) -> Blocked<'a> {
-        Blocked { list: &picture.list, filter: &self.filter, ranges: self.ranges }
+        Blocked { list: &picture.list, filter: &self.filter, ranges: self.ranges, max: self.max }
     }
 
     /// All that is blocked, and all that may have been before.
     fn everything<'a>(&self, blocked: &Blocked<'a>) -> News<'a> {
-        let (new, too_wide) = blocked.all();
+        let All { lines: new, too_wide, beyond, beyond_count } = blocked.all();
         let mut deleted = BTreeSet::new();
+        if !self.startup {
+            // What it may have been told when that was newer; what is older than this ends by its timeout.
+            deleted.extend(beyond);
+        }
         for value in blocked.list.no_longer_exported(Kind::Ip) {
             self.end(blocked, &value, &mut deleted);
         }
@@ -75,13 +86,12 @@ impl Question {
             let extended = new.iter().filter(|(_, entry)| entry.sighting > 0 && has_outgrown(entry, entry));
             deleted.extend(extended.map(|(value, _)| *value));
         }
-        News { new, deleted, too_wide }
+        News { new, deleted, too_wide, beyond: beyond_count }
     }
 
     /// By what the list itself remembers of its changes; `None` when it does not reach so far back.
     fn by_feed<'a>(&'a self, picture: &'a Picture, marks: &'a Marks) -> Option<News<'a>> {
-        let pending = |mark: &Mark| mark.picture.as_ref().is_some_and(|picture| picture.pending > 0);
-        if picture.pending > 0 || pending(&marks.before) || pending(&marks.last) {
+        if anything_pending(picture, marks) {
             return None;
         }
         let blocked = self.view(picture);
@@ -107,14 +117,14 @@ impl Question {
                 }
             }
         }
-        Some(News { new: new.into_iter().collect(), deleted, too_wide: 0 })
+        Some(News { new: new.into_iter().collect(), deleted, ..News::default() })
     }
 
     /// By a look at all three lists; `None` when they are not kept.
     fn by_comparison<'a>(&'a self, picture: &'a Picture, marks: &'a Marks) -> Option<News<'a>> {
         let (before, last) = (marks.before.picture.as_deref()?, marks.last.picture.as_deref()?);
-        let (lines, too_wide) = self.view(picture).all();
-        let past = [before, last].map(|picture| self.view(picture).all().0.into_iter().collect());
+        let All { lines, too_wide, beyond_count, .. } = self.view(picture).all();
+        let past = [before, last].map(|picture| self.view(picture).all().lines.into_iter().collect());
         let now: HashMap<Network, &Arc<Entry>> = lines.iter().copied().collect();
         let ended = |lines: &HashMap<Network, &Arc<Entry>>| -> Vec<Network> {
             lines.keys().filter(|value| !now.contains_key(value)).copied().collect()
@@ -125,7 +135,7 @@ impl Question {
         for line in lines {
             self.begin(&past, line, &mut new, &mut deleted);
         }
-        Some(News { new: new.into_iter().collect(), deleted, too_wide })
+        Some(News { new: new.into_iter().collect(), deleted, too_wide, beyond: beyond_count })
     }
 
     /// Announces what is blocked, unless the bouncer has it for as long already.
@@ -167,8 +177,8 @@ impl Question {
             (from.saturating_add(1)..=to).take(168).any(|hour| slot(value) == hour.rem_euclid(RENEWED_HOURS))
         };
         let already: BTreeSet<Network> = news.new.iter().map(|(value, _)| *value).collect();
-        let (lines, too_wide) = blocked.all();
-        news.too_wide = too_wide;
+        let All { lines, too_wide, beyond_count, .. } = blocked.all();
+        (news.too_wide, news.beyond) = (too_wide, beyond_count);
         for (value, entry) in lines {
             if longest(entry) <= lasting || !due(value) || already.contains(&value) {
                 continue;
@@ -179,6 +189,16 @@ impl Question {
             }
         }
     }
+}
+
+/// Whether reports wait for a majority, or waited, of which no index tells.
+fn anything_pending(picture: &Picture, marks: &Marks) -> bool {
+    let pending = |mark: &Mark| mark.picture.as_ref().is_some_and(|picture| picture.pending > 0);
+    picture.pending > 0 || pending(&marks.before) || pending(&marks.last)
+}
+
+fn nothing_new(picture: &Picture, marks: &Marks) -> bool {
+    marks.before.index == picture.index && !anything_pending(picture, marks)
 }
 
 /// What a bouncer had at a mark.

@@ -56,7 +56,7 @@ pub(crate) async fn live(
 }
 
 fn write(picture: &Picture, filter: &Filter, part: &Part, now: Timestamp) -> Result<Vec<u8>, ApiError> {
-    let blocked = Blocked { list: &picture.list, filter, ranges: true };
+    let blocked = Blocked { list: &picture.list, filter, ranges: true, max: None };
     let lines = match filter.inner() {
         Some(network) => {
             let inner = Observable::Ip(network);
@@ -65,7 +65,7 @@ fn write(picture: &Picture, filter: &Filter, part: &Part, now: Timestamp) -> Res
             let entries = own.into_iter().chain(around);
             entries.flat_map(|entry| blocked.lines_of(entry).map(move |line| (line, entry))).collect()
         }
-        None => blocked.all().0,
+        None => blocked.all().lines,
     };
     let lines = lines.into_iter().filter(|(_, entry)| entry.index > part.after);
     let decisions =

@@ -12,7 +12,7 @@ use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use raft::Picture;
 use raft::blocklist::{Network, Observable, Operation, Patch, Report, Timestamp};
 
-use super::bouncer::takes_ranges;
+use super::bouncer::{takes_at_most, takes_ranges};
 use super::cursors::{CURSORS_MAX, Cursors, Mark, Marks};
 use super::decision::{Decision, FLOOR_SECONDS, Seconds, announced};
 use super::delta::Question;
@@ -81,7 +81,14 @@ impl Lab {
 fn question(query: &str) -> Question {
     let asked = Asked::read(Some(query)).unwrap();
     let startup = asked.get("startup") == Some("true");
-    Question { filter: Filter::read(&asked).unwrap(), ranges: true, firewall: false, startup, now: NOW }
+    Question {
+        filter: Filter::read(&asked).unwrap(),
+        ranges: true,
+        max: None,
+        firewall: false,
+        startup,
+        now: NOW,
+    }
 }
 
 /// The firewall bouncer.
@@ -321,6 +328,43 @@ fn networks_are_written_out_for_a_firewall_that_takes_none() {
 }
 
 #[test]
+fn a_firewall_that_takes_so_many_has_those_reported_last() {
+    let two = Question { max: Some(2), ..question("") };
+    let mut lab = Lab::default();
+    let report = |lab: &mut Lab, hours_ago: i64, value: &str| {
+        lab.desk.add(hours_ago * 3600, "anna", value, "ids", &[]);
+        lab.index += 1;
+    };
+    for (hours_ago, value) in [(9, "192.0.2.1"), (8, "192.0.2.2"), (7, "192.0.2.3")] {
+        report(&mut lab, hours_ago, value);
+    }
+    check(&two, &lab, None, &["192.0.2.2", "192.0.2.3"], &["192.0.2.1"]);
+    let starts = Question { max: Some(2), ..question("startup=true") };
+    check(&starts, &lab, None, &["192.0.2.2", "192.0.2.3"], &[]);
+    assert_eq!(two.answer(&lab.picture(), None).beyond, 1);
+    let marks = lab.marks();
+    check(&two, &lab, Some(&marks), &[], &[]);
+    // What is reported again comes in, and makes room.
+    report(&mut lab, 6, "192.0.2.1");
+    check(&two, &lab, Some(&marks), &["192.0.2.1"], &["192.0.2.2"]);
+    // What goes lets another one in.
+    let marks = lab.marks();
+    lab.delete("192.0.2.3");
+    check(&two, &lab, Some(&marks), &["192.0.2.2"], &["192.0.2.3"]);
+
+    let rows = [
+        ("/v1/decisions/stream", Ok(None)),
+        ("/crowdsec/max/20000/v1/decisions/stream", Ok(Some(20_000))),
+        ("/crowdsec/ranges/max/7/v1/decisions/stream", Ok(Some(7))),
+        ("/crowdsec/max/0/v1/decisions/stream", Err(())),
+        ("/crowdsec/max/many/v1/decisions/stream", Err(())),
+    ];
+    for (path, expected) in rows {
+        assert_eq!(takes_at_most(path).map_err(drop), expected, "{path}");
+    }
+}
+
+#[test]
 fn a_comment_that_is_not_asked_for_any_more_ends_the_decision() {
     let mut lab = Lab::default();
     lab.add("192.0.2.1", None, "ssh");
@@ -435,8 +479,10 @@ proptest! {
     fn an_answer_that_arrives_brings_a_bouncer_up_to_date(
         steps in vec((0..6_u8, 0..VALUES.len(), 0..3_i64, 0..8_u8), 1..60),
         is_firewall in any::<bool>(),
+        max in 0..5_usize,
     ) {
-        let question = if is_firewall { firewall() } else { question("") };
+        let max = (max > 0).then_some(max);
+        let question = Question { max, ..if is_firewall { firewall() } else { question("") } };
         let mut lab = Lab::default();
         let mut held: BTreeSet<Network> = BTreeSet::new();
         let mut marks = lab.marks();
@@ -467,6 +513,7 @@ proptest! {
                 // Pieces of a network that was cut are known from the lists that a node has kept alone; a
                 // bouncer that comes from elsewhere may hold them a while longer, within what was listed.
                 prop_assert!(expected.is_subset(&held), "{held:?} lacks some of {expected:?}");
+                prop_assert!(max.is_none_or(|max| expected.len() <= max));
                 if luck > 1 {
                     prop_assert_eq!(&held, &expected);
                 }

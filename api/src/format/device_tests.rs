@@ -96,6 +96,11 @@ fn lists_of_lines() {
         "198.51.100.0/24,1,100\n2001:db8:1::/48,1,100\n192.0.2.1,1,100\n2001:db8::1,1,100\n",
     );
     check(
+        "format=suricata-rules&label=bad",
+        "drop ip [198.51.100.0/24,2001:db8:1::/48,192.0.2.1,2001:db8::1] any <> any any \
+         (msg:\"bad\"; sid:9000001; rev:1795499882;)\n",
+    );
+    check(
         "format=f5",
         "198.51.100.0,24,BL,blocklist\n2001:db8:1::,48,BL,blocklist\n192.0.2.1,32,BL,blocklist\n\
          2001:db8::1,128,BL,blocklist\n",
@@ -185,7 +190,7 @@ fn other_programs() {
     );
     check(
         "format=zeek",
-        "#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\n\
+        "#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\n#types\tstring\tenum\tstring\tstring\n\
          198.51.100.0/24\tIntel::SUBNET\tblocklist\t-\n2001:db8:1::/48\tIntel::SUBNET\tblocklist\t-\n\
          192.0.2.1\tIntel::ADDR\tblocklist\tfail2ban sshd\n2001:db8::1\tIntel::ADDR\tblocklist\t-\n",
     );
@@ -232,7 +237,7 @@ fn other_kinds() {
     ];
     for (kind, query, entries, expected) in rows {
         let found = rendered(kind, query, entries);
-        let found = found.strip_prefix("#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\n");
+        let found = found.split_once("#types\tstring\tenum\tstring\tstring\n").map(|(_, rows)| rows);
         let whole = rendered(kind, query, entries);
         assert_eq!(found.unwrap_or(&whole), expected, "{query}");
     }
@@ -253,6 +258,7 @@ fn an_empty_list_is_never_zero_bytes() {
         ("format=f5", "\n"),
         ("format=wazuh-cdb", "\n"),
         ("format=suricata-iprep", "\n"),
+        ("format=suricata-rules", "\n"),
     ] {
         check_empty(name, expected);
     }

@@ -23,6 +23,7 @@ mod rbldnsd;
 mod rpz;
 mod squid;
 mod suricata_iprep;
+mod suricata_rules;
 mod txt;
 mod wazuh_cdb;
 mod xml;
@@ -219,7 +220,7 @@ impl dyn Format {
 }
 
 /// Every format: those for anything first, of which the first is the default; then those of one program each.
-pub(crate) static ALL: [&dyn Format; 21] = [
+pub(crate) static ALL: [&dyn Format; 22] = [
     &json::Json,
     &xml::Xml,
     &csv::Csv,
@@ -237,6 +238,7 @@ pub(crate) static ALL: [&dyn Format; 21] = [
     &rbldnsd::Rbldnsd,
     &mikrotik::Mikrotik,
     &suricata_iprep::SuricataIprep,
+    &suricata_rules::SuricataRules,
     &zeek::Zeek,
     &wazuh_cdb::WazuhCdb,
     &checkpoint::Checkpoint,

@@ -1,5 +1,5 @@
 //! `zeek`: a file for Zeek's intelligence framework, separated by tabs. Zeek re-reads it when it is replaced, and
-//! keeps what is not in it any more until `item_expiration`.
+//! keeps what is not in it any more until `item_expiration`. It passes over `#types`, which readers of its logs need.
 
 use raft::blocklist::{Kind, Observable};
 
@@ -8,6 +8,9 @@ use super::lines::{harmless, put};
 use super::{Format, Frame, Rows, Shape, Totals};
 
 pub(crate) struct Zeek;
+
+const HEADING: &[u8] = b"#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\n\
+    #types\tstring\tenum\tstring\tstring\n";
 
 impl Format for Zeek {
     fn name(&self) -> &'static str {
@@ -36,7 +39,7 @@ impl Format for Zeek {
 
     fn frame(&self, place: Frame, _totals: &Totals, _shape: &Shape, out: &mut Vec<u8>) {
         if place == Frame::Head {
-            out.extend(b"#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\n");
+            out.extend(HEADING);
         }
     }
 
