@@ -1,7 +1,8 @@
-//! HTTP: how people, sensors and firewalls talk to the list.
+//! HTTP, and DNS: how people, sensors and firewalls talk to the list.
 //!
 //! A request goes `routes` → `auth` → one handler (`list`, `allow`, `user`, `admin`, `crowdsec`) → one call of `raft::Cluster` →
-//! `answer` or `format`; whole lists come from `export`. `error` is the one place with status codes.
+//! `answer` or `format`; whole lists come from `export`. `error` is the one place with status codes. `dnsbl` answers
+//! mail servers, beside all that.
 
 mod abuseipdb;
 mod admin;
@@ -12,6 +13,7 @@ mod auth;
 mod consumers;
 mod credentials;
 mod crowdsec;
+mod dnsbl;
 mod error;
 mod export;
 mod feed;
@@ -31,6 +33,7 @@ mod waiting;
 pub mod wire;
 mod writing;
 
+pub use dnsbl::{Dnsbl, DnsblSettings};
 pub use server::Server;
 
 use std::path::PathBuf;
@@ -44,6 +47,8 @@ pub struct ApiSettings {
     pub body_bytes_max: usize,
     /// The data directory: what frozen feeds show is kept there.
     pub data: PathBuf,
+    /// The DNS listener, for its figures.
+    pub dnsbl: Option<Dnsbl>,
 }
 
 /// The whole API over a cluster. Called within a runtime: what it has to see to by itself begins.

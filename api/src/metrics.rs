@@ -62,6 +62,9 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Response {
     let mut text = String::new();
     node(&app, &mut text);
     requests(&app.requests.0.lock(), &mut text);
+    if let Some(dnsbl) = &app.settings.dnsbl {
+        dnsbl.counters().write(&mut text);
+    }
     let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     answer::body(StatusCode::OK, content_type, text.into())
 }

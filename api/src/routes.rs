@@ -35,6 +35,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/formation", get(admin::formation))
         .route("/admin/status", get(admin::status))
         .route("/admin/snapshot", post(admin::snapshot))
+        .route("/admin/backup", get(admin::backup))
         .route("/admin/leader", post(admin::transfer_leader))
         .route("/admin/members", get(admin::members).post(admin::add_member))
         .route("/admin/members/{id}", delete(admin::remove_member))

@@ -25,6 +25,19 @@ pub(crate) fn lock(dir: &Path) -> Result<DataLock, String> {
     }
 }
 
+/// The same for a directory that has to be empty, or not there.
+pub(crate) fn lock_empty(dir: &Path) -> Result<DataLock, String> {
+    let first = match fs::read_dir(dir) {
+        Ok(mut all) => all.next(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(format!("the data directory {}: {error}", dir.display())),
+    };
+    match first {
+        None => lock(dir),
+        Some(_) => Err(format!("the data directory {} is not empty; nothing was changed", dir.display())),
+    }
+}
+
 /// Whether the registration token comes from the environment: then it is no new one to be shown.
 pub(crate) fn token_is_given() -> bool {
     std::env::var("REGISTRATION_TOKEN").is_ok_and(|token| !token.is_empty())

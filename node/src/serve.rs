@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{ApiSettings, Server};
+use api::{ApiSettings, Dnsbl, DnsblSettings, Server};
 use raft::{Address, Cluster};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,6 +41,7 @@ async fn run(settings: Settings) -> Result<ExitCode, String> {
     let token = data::registration_token(&settings.data)?;
     let http = bind(settings.http)?;
     let peers = bind(settings.peers)?;
+    let dnsbl = listen_for_dns(&settings).await?;
     let address = Address {
         peers: settings.advertise_peers.clone().unwrap_or(reachable(&peers)?),
         http: settings.advertise_http.clone().unwrap_or(format!("http://{}", reachable(&http)?)),
@@ -51,9 +52,15 @@ async fn run(settings: Settings) -> Result<ExitCode, String> {
         registration_token: token.clone(),
         body_bytes_max: settings.body_bytes_max,
         data: settings.data.clone(),
+        dnsbl: dnsbl.clone(),
     };
     let api = Arc::new(api);
     let mut stop = told_to_stop()?;
+    // From the first moment on: until the node has a list, it says that it cannot tell.
+    let names = dnsbl.clone().map(|dnsbl| {
+        let end = stop.clone();
+        tokio::spawn(async move { dnsbl.run(end).await })
+    });
     let cluster_settings = raft::Settings {
         data: settings.data.clone(),
         address: address.clone(),
@@ -84,7 +91,30 @@ async fn run(settings: Settings) -> Result<ExitCode, String> {
     };
     let shown = if data::token_is_given() { "$REGISTRATION_TOKEN" } else { &token };
     say_ready(&cluster, &address, &http, founded.then_some(shown));
-    serve_api(cluster, api, http, stop).await
+    if let Some(dnsbl) = dnsbl {
+        let cluster = cluster.clone();
+        tokio::spawn(async move { dnsbl.answer_from(cluster).await });
+    }
+    let told = stop.clone();
+    let ended = serve_api(cluster, api, http, stop).await;
+    if let Some(names) = names.filter(|_| *told.borrow()) {
+        drop(tokio::time::timeout(DRAIN_TIMEOUT, names).await);
+    }
+    ended
+}
+
+async fn listen_for_dns(settings: &Settings) -> Result<Option<Dnsbl>, String> {
+    let Some(zone) = settings.dnsbl_zone.clone().filter(|_| !settings.dnsbl.is_empty()) else {
+        return Ok(None);
+    };
+    let shown = DnsblSettings {
+        zone,
+        nameservers: settings.dnsbl_ns.clone(),
+        ttl: settings.dnsbl_ttl,
+        negative_ttl: settings.dnsbl_negative_ttl,
+        rate: settings.dnsbl_rate,
+    };
+    Dnsbl::bind(&settings.dnsbl, &shown).await.map(Some)
 }
 
 /// Finds the cluster of an empty node; meanwhile its port answers that it is waiting. True if it founded one.

@@ -74,6 +74,24 @@ pub(crate) struct Flags {
     /// Connections of clients at once; beyond it the one idle longest is closed [default: 16384]
     #[arg(long, env = "STOCKADE_CONNECTIONS_MAX", value_name = "N")]
     connections_max: Option<usize>,
+    /// Where the list is answered for in DNS, over UDP and TCP (RFC 5782); needs --dnsbl-zone [default: nowhere]
+    #[arg(long, env = "STOCKADE_DNSBL", value_name = "ADDR", num_args = 1.., value_delimiter = ',')]
+    dnsbl: Option<Vec<SocketAddr>>,
+    /// The zone it is asked under, such as bl.example.org
+    #[arg(long, env = "STOCKADE_DNSBL_ZONE", value_name = "ZONE")]
+    dnsbl_zone: Option<String>,
+    /// The names of that zone's servers, for its NS records [default: ns. and the zone]
+    #[arg(long, env = "STOCKADE_DNSBL_NS", value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    dnsbl_ns: Option<Vec<String>>,
+    /// Seconds for which resolvers may keep that something is listed [default: 60]
+    #[arg(long, env = "STOCKADE_DNSBL_TTL", value_name = "SECONDS")]
+    dnsbl_ttl: Option<u32>,
+    /// Seconds for which they may keep that it is not [default: 60]
+    #[arg(long, env = "STOCKADE_DNSBL_NEGATIVE_TTL", value_name = "SECONDS")]
+    dnsbl_negative_ttl: Option<u32>,
+    /// Answers in DNS a second to one network of clients, a /24 or a /56; 0 for no limit [default: 1000]
+    #[arg(long, env = "STOCKADE_DNSBL_RATE", value_name = "N")]
+    dnsbl_rate: Option<u32>,
     /// Threads that serve requests [default: one a core]
     #[arg(long, env = "STOCKADE_THREADS", value_name = "N")]
     threads: Option<usize>,
@@ -103,6 +121,12 @@ pub(crate) struct Settings {
     pub(crate) disk_reserve_bytes: u64,
     pub(crate) body_bytes_max: usize,
     pub(crate) connections_max: usize,
+    pub(crate) dnsbl: Vec<SocketAddr>,
+    pub(crate) dnsbl_zone: Option<String>,
+    pub(crate) dnsbl_ns: Vec<String>,
+    pub(crate) dnsbl_ttl: u32,
+    pub(crate) dnsbl_negative_ttl: u32,
+    pub(crate) dnsbl_rate: u32,
     pub(crate) threads: usize,
     pub(crate) log: String,
 }
@@ -137,6 +161,12 @@ impl Settings {
             disk_reserve_bytes: flags.disk_reserve_mib.or(file.disk_reserve_mib).unwrap_or(64) << 20,
             body_bytes_max: flags.body_max_mib.or(file.body_max_mib).unwrap_or(64) << 20,
             connections_max: flags.connections_max.or(file.connections_max).unwrap_or(16_384),
+            dnsbl: flags.dnsbl.or(file.dnsbl).unwrap_or_default(),
+            dnsbl_zone: flags.dnsbl_zone.or(file.dnsbl_zone),
+            dnsbl_ns: flags.dnsbl_ns.or(file.dnsbl_ns).unwrap_or_default(),
+            dnsbl_ttl: flags.dnsbl_ttl.or(file.dnsbl_ttl).unwrap_or(60),
+            dnsbl_negative_ttl: flags.dnsbl_negative_ttl.or(file.dnsbl_negative_ttl).unwrap_or(60),
+            dnsbl_rate: flags.dnsbl_rate.or(file.dnsbl_rate).unwrap_or(1000),
             threads: flags.threads.or(file.threads).unwrap_or(cores),
             log: flags.log.or(file.log).unwrap_or_else(|| LOG_DEFAULT.into()),
         };
@@ -157,6 +187,9 @@ impl Settings {
             if value == 0 {
                 return Err(format!("--{name} must be at least 1"));
             }
+        }
+        if !self.dnsbl.is_empty() && self.dnsbl_zone.is_none() {
+            return Err("--dnsbl needs --dnsbl-zone with the zone that the list is asked under".into());
         }
         if self.expect.is_some() && self.join.is_empty() {
             return Err("--expect needs --join with the URLs of the other nodes".into());
@@ -220,6 +253,10 @@ mod tests {
                 },
                 "two clusters might form",
             ),
+            (
+                Flags { dnsbl: Some(vec![SocketAddr::from(([127, 0, 0, 1], 53))]), ..Flags::default() },
+                "--dnsbl needs --dnsbl-zone",
+            ),
             (Flags { threads: Some(0), ..Flags::default() }, "--threads"),
             (
                 Flags { join: Some(vec!["node1:5000".into()]), ..Flags::default() },
@@ -247,6 +284,7 @@ mod tests {
         assert_eq!(file.snapshot_after, Some(defaults.snapshot_after_entries));
         let named = toml::from_str::<toml::Table>(&uncommented).unwrap().len();
         assert_eq!(file.disk_reserve_mib, Some(defaults.disk_reserve_bytes >> 20));
-        assert_eq!(named, 20, "every setting is explained there");
+        assert_eq!(file.dnsbl_rate, Some(defaults.dnsbl_rate));
+        assert_eq!(named, 26, "every setting is explained there");
     }
 }

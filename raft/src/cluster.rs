@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
+use crate::backup::{self, Backup};
 use crate::blocklist::{Actor, Command, List, Operation, Outcome, Role};
 use crate::error::Error;
 use crate::network::{Reply, Request};
@@ -283,6 +284,11 @@ impl Cluster {
     /// Makes a snapshot on this node and purges what it covers; returns its index.
     pub async fn snapshot(&self) -> Result<u64, Error> {
         self.node.snapshot().await
+    }
+
+    /// Writes all of this node's list to a file, for whoever takes it away.
+    pub async fn backup(&self) -> Result<Backup, Error> {
+        backup::make(&self.node).await
     }
 
     /// Resolves when the node cannot go on; the process must end with this error.

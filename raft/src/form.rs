@@ -41,6 +41,15 @@ pub(crate) struct StoredMembership {
     membership: Membership,
 }
 
+impl StoredMembership {
+    /// One voter, whose address is not known yet: it says it itself once it leads.
+    pub(crate) fn of_one(log_id: LogId, node: u64) -> StoredMembership {
+        let configs = vec![BTreeSet::from([node])];
+        let membership = Membership { configs, nodes: BTreeMap::from([(node, Address::default())]) };
+        StoredMembership { log_id: Some(log_id), membership }
+    }
+}
+
 /// What a log entry carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Payload {

@@ -11,6 +11,7 @@
 //! 7. A node id is never used twice; every peer message carries the cluster id and both node ids.
 //! 8. Every queue, cache, frame, body, wait and export has a named limit.
 
+mod backup;
 pub mod blocklist;
 mod cluster;
 mod codec;
@@ -38,6 +39,7 @@ mod types;
 mod upkeep;
 mod version;
 
+pub use backup::{Backup, CheckedBackup, Restored};
 pub use cluster::{Address, Cluster, Freshness, Identity, JoinTicket, Picture, Settings, Submitted, Written};
 pub use error::Error;
 pub use request::{RequestId, RequestState};

@@ -11,7 +11,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use openraft::{Config, Instant as _, ReadPolicy, ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::blocklist::Command;
@@ -53,6 +53,8 @@ pub(crate) struct Node {
     pub(crate) peers: Peers,
     pub(crate) leadership: leader::Leadership,
     pub(crate) space: Arc<Space>,
+    /// One backup at a time.
+    pub(crate) backups: Arc<Semaphore>,
     disk: Disk,
     heard: Mutex<Option<Instant>>,
     overlay: Overlay,
@@ -109,6 +111,7 @@ impl Node {
             peers,
             leadership: leader::Leadership::default(),
             space,
+            backups: Arc::new(Semaphore::new(1)),
             disk,
             heard: Mutex::new(None),
             overlay: Overlay::default(),
@@ -292,6 +295,15 @@ impl Node {
             self.raft.trigger().purge_log(index - keep).await.map_err(stopped)?;
         }
         Ok(index)
+    }
+
+    /// A backup is about as large as a snapshot, and takes room beside it.
+    pub(crate) fn room_for_backup(&self) -> Result<(), Error> {
+        if self.space.has_room(2 * self.snapshots.bytes()) {
+            return Ok(());
+        }
+        let message = "this node's disk has no room for a backup; take it from another node".into();
+        Err(Error::Unavailable { message, retry_after: Duration::from_secs(60) })
     }
 
     /// This node and its members, as it sees them.

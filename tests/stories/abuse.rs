@@ -8,7 +8,7 @@ use serde_json::json;
 use stockade_tests::{Answer, Client, TOKEN, TestCluster, analyst_header, send_raw};
 
 /// Every route of the API (api/src/routes.rs); what is in braces is a placeholder for something odd.
-const ROUTES: [&str; 52] = [
+const ROUTES: [&str; 53] = [
     "/",
     "/livez",
     "/readyz",
@@ -23,6 +23,7 @@ const ROUTES: [&str; 52] = [
     "/admin/formation",
     "/admin/status",
     "/admin/snapshot",
+    "/admin/backup",
     "/admin/leader",
     "/admin/members",
     "/admin/members/{}",

@@ -31,6 +31,7 @@ fn every_role_may_do_what_it_is_for() {
         Row("sees the cluster", |c| c.get("/admin/status").status, [403, 403, 403, 200]),
         Row("sees the members", |c| c.get("/admin/members").status, [403, 403, 403, 200]),
         Row("removes a member", |c| c.delete("/admin/members/77").status, [403, 403, 403, 404]),
+        Row("takes a backup", |c| c.get("/admin/backup").status, [403, 403, 403, 200]),
         Row("makes a snapshot", |c| c.post("/admin/snapshot", &json!({})).status, [403, 403, 403, 200]),
     ];
     for Row(what, attempt, expected) in rows {

@@ -79,7 +79,7 @@ fn rfc3339(moment: Timestamp) -> String {
 
 /// Somebody's words, of which only letters, digits and signs are left that mean nothing to any program: no quote,
 /// no bracket, no backslash, no dollar, no comment sign, no control character, no line break.
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || ".,:_-/@+=".contains(c) { c } else { ' ' };
     let mut words = String::new();
     for word in text.chars().map(safe).collect::<String>().split_ascii_whitespace() {

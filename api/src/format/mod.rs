@@ -46,6 +46,7 @@ pub(crate) use documentation::show;
 pub(crate) use field::Field;
 pub(crate) use json::object;
 pub(crate) use knobs::{Comments, IfEmpty, Knob, Knobs};
+pub(crate) use lines::harmless;
 
 use crate::error::ApiError;
 

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 const BUSY: u64 = u64::MAX;
 
 /// All connections of a node.
-pub(super) struct Connections {
+pub(crate) struct Connections {
     most: usize,
     started: Instant,
     all: Mutex<All>,
@@ -33,22 +33,22 @@ struct State {
 }
 
 /// The place of one connection; it is free again when this goes.
-pub(super) struct Place {
+pub(crate) struct Place {
     connections: Arc<Connections>,
     number: u64,
     state: Arc<State>,
 }
 
 /// While this lives, a request is under way.
-pub(super) struct Busy(Arc<Connections>, Arc<State>);
+pub(crate) struct Busy(Arc<Connections>, Arc<State>);
 
 impl Connections {
-    pub(super) fn new(most: usize) -> Connections {
+    pub(crate) fn new(most: usize) -> Connections {
         Connections { most, started: Instant::now(), all: Mutex::default() }
     }
 
     /// A place, if need be that of another connection; none when all have requests under way.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
         let state = Arc::new(State { idle_since: self.now().into(), leave: Notify::new() });
         let mut all = self.all.lock();
         if all.by_number.len() >= self.most {
@@ -74,18 +74,18 @@ impl Connections {
 
 impl Place {
     /// Ends when this connection has to make room.
-    pub(super) async fn has_to_leave(&self) {
+    pub(crate) async fn has_to_leave(&self) {
         self.state.leave.notified().await;
     }
 
     /// Says that a request has come.
-    pub(super) fn busy(&self) -> Busy {
+    pub(crate) fn busy(&self) -> Busy {
         self.state.idle_since.store(BUSY, Ordering::Relaxed);
         Busy(self.connections.clone(), self.state.clone())
     }
 
     /// Whether a request is under way.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.state.idle_since.load(Ordering::Relaxed) == BUSY
     }
 }

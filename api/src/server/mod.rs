@@ -3,7 +3,7 @@
 
 mod arriving;
 mod connection;
-mod connections;
+pub(crate) mod connections;
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,5 +1,6 @@
 //! A client of one or several nodes: the next one is asked when one does not answer or has no majority.
 
+use std::io::Read;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,13 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: ureq::http::HeaderMap,
     pub(super) body: Vec<u8>,
+}
+
+/// An answer that is read as it comes.
+pub(super) struct Download {
+    /// Its bytes, where the node says how many.
+    pub(super) length: Option<u64>,
+    pub(super) body: Box<dyn Read>,
 }
 
 /// What is sent along.
@@ -146,6 +154,42 @@ impl Client {
                 pause = (2 * pause).min(PAUSE_MAX);
             }
         }
+    }
+
+    /// Asks for something large, each node once: the first that does not say 503 decides.
+    pub(super) fn download(&self, path: &str, who: As) -> Result<Download, String> {
+        let mut reason = String::from("there is no node to ask");
+        for node in &self.connection.url {
+            let node = node.trim_end_matches('/');
+            let mut request = ureq::http::Request::builder().method("GET").uri(format!("{node}{path}"));
+            if let Some((name, value)) = self.credential(who) {
+                request = request.header(name, value);
+            }
+            let request = request.body(()).map_err(|error| error.to_string())?;
+            let answer = match self.agent.run(request) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    reason = format!("{node}: {error}");
+                    continue;
+                }
+            };
+            let (head, body) = answer.into_parts();
+            let status = head.status.as_u16();
+            if status == 200 {
+                let length =
+                    head.headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+                let body = body.into_with_config().limit(u64::MAX).reader();
+                return Ok(Download { length, body: Box::new(body) });
+            }
+            let body = body.into_with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+            let body = body.map_err(|error| error.to_string())?;
+            let message = Answer { status, headers: head.headers, body }.message();
+            reason = format!("{node}: {message}");
+            if status != 503 {
+                break;
+            }
+        }
+        Err(reason)
     }
 
     fn try_once(

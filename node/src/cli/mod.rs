@@ -2,6 +2,7 @@
 
 mod account;
 mod allow;
+mod backup;
 mod chunks;
 mod client;
 mod entries;
@@ -11,6 +12,7 @@ mod health;
 mod import;
 mod members;
 mod output;
+mod restore;
 mod status;
 
 use std::process::ExitCode;
@@ -58,6 +60,10 @@ enum Command {
     Allow(allow::Arguments),
     /// Make, show, change and delete accounts and their tokens
     Account(account::Arguments),
+    /// Take a backup of the whole list from a node: entries, accounts, allow list, settings
+    Backup(backup::Arguments),
+    /// Make the first node of a new cluster from a backup, in an empty data directory
+    Restore(restore::Arguments),
     /// Ask the node of this machine whether it is alive, for the health check of a container
     Health(health::Arguments),
 }
@@ -101,6 +107,8 @@ fn talk(command: Command) -> Result<Ended, String> {
         Command::Import(arguments) => arguments.run(),
         Command::Allow(arguments) => arguments.run(),
         Command::Account(arguments) => arguments.run(),
+        Command::Backup(arguments) => arguments.run(),
+        Command::Restore(arguments) => arguments.run(),
         Command::Health(arguments) => arguments.run(),
     }
 }

@@ -9,9 +9,15 @@ use crate::codec::{self, Content};
 
 const IDENTITY: &str = "identity";
 const INCARNATION: &str = "incarnation";
+/// Here while a backup is being restored: what is in the directory is no node yet.
+const RESTORING: &str = "restoring";
 
 /// The identity in a data directory; `None` when there is none yet.
 pub(crate) fn read_identity(data: &Path) -> io::Result<Option<Identity>> {
+    if data.join(RESTORING).exists() {
+        let why = "a backup was being restored here and is not whole: remove the directory and restore again";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
     match fs::read(data.join(IDENTITY)) {
         Ok(bytes) => codec::decode(Content::Identity, &bytes).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -28,6 +34,20 @@ pub(crate) fn write_identity(data: &Path, identity: &Identity) -> io::Result<()>
     // First: an identity that comes without it was put there by somebody, and may have voted elsewhere.
     replace(data, INCARNATION, b"0\n")?;
     replace(data, IDENTITY, &codec::encode(Content::Identity, identity)?)
+}
+
+/// From now on the directory holds no node, until all of one is there.
+pub(crate) fn begin_restoring(data: &Path) -> io::Result<()> {
+    fs::create_dir_all(data)?;
+    replace(data, RESTORING, b"")
+}
+
+/// Makes the directory the node that has been restored in it.
+pub(crate) fn finish_restoring(data: &Path, identity: &Identity) -> io::Result<()> {
+    replace(data, INCARNATION, b"0\n")?;
+    replace(data, IDENTITY, &codec::encode(Content::Identity, identity)?)?;
+    fs::remove_file(data.join(RESTORING))?;
+    File::open(data)?.sync_all()
 }
 
 /// The last incarnation of this node's outbox: 0 when it has never started, `None` when that is not known.

@@ -17,9 +17,11 @@ mod suite;
 mod tail;
 
 pub(crate) use damage::Unopened;
-pub(crate) use digest::StateDigest;
+pub(crate) use digest::{StateDigest, encode as encode_record};
 pub(crate) use disk::{Disk, DiskMark};
-pub(crate) use identity::{last_incarnation, next_incarnation, read_identity, write_identity};
+pub(crate) use identity::{
+    begin_restoring, finish_restoring, last_incarnation, next_incarnation, read_identity, write_identity,
+};
 pub(crate) use log::LogStore;
 pub(crate) use machine::{Applier, StateMachine};
 pub(crate) use pending::{Kept, PendingFile, encode as encode_kept};

@@ -93,7 +93,7 @@ impl SnapshotFile {
     }
 
     /// Goes over the stored records; it is whole only if this ends without an error.
-    fn walk(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Header> {
+    pub(crate) fn walk(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<Header> {
         let mut reader = Checked::new(BufReader::with_capacity(1 << 20, File::open(&self.path)?));
         let header = reader.header()?;
         let mut digest = StateDigest::default();
@@ -170,15 +170,17 @@ impl Snapshots {
     /// Writes the state at its index.
     pub(crate) fn write(&self, header: &Header, list: &List) -> io::Result<SnapshotFile> {
         let partial = self.partial();
-        let mut writer = Checked::new(BufWriter::with_capacity(1 << 20, File::create(&partial)?));
-        writer.put(&codec::encode(Content::SnapshotHeader, header)?)?;
-        let mut count = 0_u64;
-        for record in list.records() {
-            writer.put(&encode(&record)?)?;
-            count += 1;
-        }
-        writer.end(count)?;
+        write(&partial, header, list)?;
         self.keep(header, &partial)
+    }
+
+    /// Writes a state to a file that has no name any more: it is gone when nobody has it open.
+    pub(crate) fn write_nameless(&self, header: &Header, list: &List) -> io::Result<SnapshotFile> {
+        let partial = self.partial();
+        let written = write(&partial, header, list).and_then(|()| SnapshotFile::open(partial.clone()));
+        // Also what was written by half.
+        fs::remove_file(&partial)?;
+        written
     }
 
     /// Takes a partial file, complete and checked, as the current snapshot, and drops older ones.
@@ -218,6 +220,17 @@ impl Header {
             last_membership: self.membership.clone().into(),
         }
     }
+}
+
+fn write(path: &Path, header: &Header, list: &List) -> io::Result<()> {
+    let mut writer = Checked::new(BufWriter::with_capacity(1 << 20, File::create(path)?));
+    writer.put(&codec::encode(Content::SnapshotHeader, header)?)?;
+    let mut count = 0_u64;
+    for record in list.records() {
+        writer.put(&encode(&record)?)?;
+        count += 1;
+    }
+    writer.end(count)
 }
 
 fn damaged(why: &str) -> io::Error {

@@ -48,7 +48,7 @@ impl List {
 }
 
 /// The domains above a name, nearest first.
-fn parents(name: &str) -> impl Iterator<Item = Observable> {
+pub(super) fn parents(name: &str) -> impl Iterator<Item = Observable> {
     name.match_indices('.').map(|(dot, _)| Observable::Domain(name[dot + 1..].into()))
 }
 

@@ -69,6 +69,7 @@ impl List {
             entries: self.entries,
             counts: self.counts,
             widths: self.widths,
+            zones: self.zones,
             last_changed: self.last_changed,
             settings: self.settings,
             node_addresses: self.node_addresses,

@@ -4,6 +4,7 @@ mod accounts;
 mod allows;
 mod answers;
 mod apply;
+mod blocking;
 mod brake;
 mod expiry;
 mod exporting;
@@ -17,6 +18,7 @@ mod nesting;
 mod parts;
 mod patch;
 mod recent;
+mod refounding;
 mod rehearsal;
 mod reports;
 mod settings;
@@ -77,6 +79,7 @@ pub struct List {
     // Derived from the above, never stored.
     counts: [usize; Kind::ALL.len()],
     widths: Widths,
+    zones: Zones,
     allow_widths: Widths,
     allow_zones: Zones,
     by_expiry: OrdSet<(Timestamp, Observable)>,

@@ -138,6 +138,7 @@ impl List {
         if before.is_none() {
             self.counts[value.kind() as usize] += 1;
             *self.by_account.entry(account).or_insert(0) += 1;
+            self.zones.add(&value);
             if let Observable::Ip(network) = value {
                 self.widths.add(network.net());
             }
@@ -152,6 +153,7 @@ impl List {
                 0 | 1 => drop(self.by_account.remove(entry.account())),
                 count => drop(self.by_account.insert(entry.account().clone(), count - 1)),
             }
+            self.zones.remove(value);
             if let Observable::Ip(network) = value {
                 self.widths.remove(network.net());
             }

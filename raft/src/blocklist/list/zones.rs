@@ -1,4 +1,4 @@
-//! The allowed domains by their labels from the right, so that all names below a domain stand together.
+//! Domains, listed or allowed, by their labels from the right, so that all names below a domain stand together.
 
 use std::ops::Bound;
 use std::sync::Arc;

@@ -252,6 +252,14 @@ proptest! {
             prop_assert_eq!(alone.contains(value), lines.contains(value), "{}", value);
             prop_assert_eq!(desk.list.allowing(value).is_some(), meets(value), "{}", value);
         }
+        for probe in listed.iter().chain(&allowed).flat_map(|value| [value.clone(), domain(&format!("x.{value}"))]) {
+            let covers = |line: &&Observable| blocks(&line.to_string(), &probe.to_string());
+            let by = desk.list.blocking(&probe).map(|entry| &entry.value);
+            let nearest = lines.iter().filter(covers).max_by_key(|line| line.to_string().len());
+            prop_assert_eq!(by, nearest, "{}", probe);
+            let below = |value: &Observable| blocks(&probe.to_string(), &value.to_string()) && *value != probe;
+            prop_assert_eq!(desk.list.lists_within(&probe), listed.iter().any(below), "{}", probe);
+        }
     }
 
     #[test]
@@ -278,9 +286,22 @@ proptest! {
         let v4 = (0..=255).map(|last| format!("45.0.0.{last}/32"));
         let v6 = (0..=255).map(|last| format!("2001:db8::{last:x}/128"));
         for probe in v4.chain(v6).chain(["45.0.77.1/32".to_owned()]) {
-            let probe = probe.parse().unwrap();
+            let probe: ipnet::IpNet = probe.parse().unwrap();
             let wanted = covers(&listed, &probe) && !covers(&allowed, &probe);
             prop_assert_eq!(covers(&lines, &probe), wanted, "{}", probe);
+            let host = Observable::host(probe.addr());
+            prop_assert_eq!(desk.list.blocking(&host).is_some(), wanted, "{}", probe);
+            for length in [8, 16, 24, 112, 120, 124] {
+                let Ok(around) = ipnet::IpNet::new(probe.addr(), length) else { continue };
+                let meets = listed.iter().any(|value| match value {
+                    Observable::Ip(network) => {
+                        network.net().contains(&around.trunc()) || around.contains(&network.net())
+                    }
+                    _ => false,
+                });
+                let around = ip(&around.trunc().to_string());
+                prop_assert_eq!(desk.list.lists_within(&around), meets, "{}", around);
+            }
         }
         for line in desk.list.exported(Kind::Ip) {
             prop_assert!(desk.list.allowing(&line.value).is_none());
