@@ -28,6 +28,12 @@ pub(crate) fn message(status: StatusCode, message: &str) -> Response {
     json(status, &Message { message })
 }
 
+/// The body of the same, for where there is no response to put it in.
+pub(crate) fn message_text(message: &str) -> Vec<u8> {
+    // A struct of one text is always written.
+    serde_json::to_vec(&Message { message }).unwrap_or_default()
+}
+
 #[derive(Serialize)]
 struct Message<'a> {
     message: &'a str,

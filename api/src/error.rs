@@ -14,6 +14,7 @@ use raft::blocklist::{Malformed, Refusal};
 use crate::answer;
 use crate::app::App;
 use crate::requests;
+use crate::server::Share;
 
 /// The longest text of another layer's error that is passed on.
 const FOREIGN_BYTES_MAX: usize = 1024;
@@ -155,9 +156,16 @@ pub(crate) async fn no_such_method(request: Request) -> Response {
     answer::message(StatusCode::METHOD_NOT_ALLOWED, &message)
 }
 
-/// What the layers around us refuse (a body too large, a bad path) is plain text; it gets our one shape.
+/// What the layers around us refuse (a body too large, a bad path) is plain text; it gets our one shape. A body that
+/// a limit of ours broke off is a bad request to those who read it; the limit says what it is.
 pub(crate) async fn as_json(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let share = request.extensions().get::<Arc<Share>>().cloned();
     let response = next.run(request).await;
+    if let Some(why) = share.and_then(|share| share.broken()) {
+        let mut response = why.into_response();
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return response;
+    }
     let status = response.status();
     let ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == answer::JSON);
     if !(status.is_client_error() || status.is_server_error()) || ours {

@@ -16,6 +16,7 @@ use openraft::storage::Snapshot;
 use crate::form;
 use crate::network::{Appended, Denied, Handler, Reply, Request};
 use crate::node::Node;
+use crate::standing::REMOVED_KNOWN_WITHIN;
 use crate::store::{SnapshotFile, SnapshotHeader};
 use crate::types::{EncodedBatch, LogId, TypeConfig, Vote};
 
@@ -54,7 +55,10 @@ impl Handler for PeerHandler {
                         Err(error) => stopped(&error),
                     }
                 }
-                Request::PendingReports => Reply::Index(node.outbox().depth().commands),
+                Request::PendingReports => {
+                    let lasting = node.settings.write_timeout + REMOVED_KNOWN_WITHIN;
+                    Reply::Index(node.outbox().settle_up(lasting))
+                }
                 Request::Digests => Reply::Digests(node.digests().into_iter().collect()),
                 Request::Standing { address } => node.standing_of(from, &address),
                 other => node.lead(other).await,

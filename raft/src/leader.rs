@@ -232,15 +232,17 @@ impl Node {
     }
 
     /// Waits until a member that is about to leave has handed on what it accepted on its own word; one that does not
-    /// answer cannot be waited for.
+    /// answer cannot be waited for. Whoever asks through another node waits no longer than a write may take, and
+    /// shall hear why: the half of that is for the way.
     async fn drained(&self, id: u64) -> Done {
         let since = Instant::now();
+        let patience = self.settings.write_timeout / 2;
         loop {
             let Some(mut client) = self.client_of(id) else { return Ok(()) };
             let asked = client.call(Request::PendingReports, ANSWER_WITHIN).await;
             match asked {
                 Ok(Reply::Index(waiting)) if waiting > 0 => {
-                    if since.elapsed() > self.settings.write_timeout {
+                    if since.elapsed() > patience {
                         return Err(Denied::Refused(format!(
                             "node {id} has accepted {waiting} writes that are not in the list yet; try again"
                         )));

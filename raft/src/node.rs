@@ -1,23 +1,26 @@
-//! One running node: its parts, how they start and stop, and reads of its state.
+//! One running node: its parts, how they start and stop, and what it says of itself.
+
+mod agreement;
+mod reading;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::{Config, Instant as _, ReadPolicy, ServerState, SnapshotPolicy};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::blocklist::Command;
-use crate::cluster::{Freshness, Identity, Picture, Settings, Submitted, Written};
+use crate::cluster::{Identity, Picture, Settings, Submitted, Written};
 use crate::error::Error;
-use crate::network::{PeerServer, Peers, Places, Reply, Request};
+use crate::network::{PeerServer, Peers, Places};
 use crate::outbox::Outbox;
 use crate::pending::Overlay;
 use crate::recovery::broken;
@@ -28,18 +31,18 @@ use crate::store::{Applier, Disk, Snapshots, StateDigest, StateMachine};
 use crate::types::{Metrics, Raft};
 use crate::{divergence, forwarder, handler, leader, silence, standing, upkeep, version};
 
+pub(crate) use agreement::raft_config;
+
+use agreement::watch_failure;
+
 /// Between two heartbeats of the leader.
 pub(crate) const HEARTBEAT_MS: u64 = 100;
 /// A follower that has heard nothing for a time between these asks for votes.
 pub(crate) const ELECTION_MS: std::ops::Range<u64> = 600..1200;
-/// Log entries in one append.
-const ENTRIES_PER_APPEND: u64 = 64;
 /// A snapshot has to be sent, checked and installed within this.
 const INSTALL_SNAPSHOT_MS: u64 = 60_000;
 /// Between two times that the same snapshot is asked for.
 const SNAPSHOT_ASKED_EVERY: Duration = Duration::from_millis(500);
-/// Log entries purged at once.
-const PURGE_BATCH_ENTRIES: u64 = 1024;
 /// Shutting down waits no longer than this for the outbox and for a new leader, each.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -62,6 +65,8 @@ pub(crate) struct Node {
     /// Taken by the first failure that is found here.
     failing: Mutex<Option<oneshot::Sender<String>>>,
     closing: watch::Sender<bool>,
+    /// The others say that this node is not a member any more.
+    removed: AtomicBool,
     tasks: Mutex<Vec<AbortOnDropHandle<()>>>,
     server: Mutex<Option<PeerServer>>,
 }
@@ -118,6 +123,7 @@ impl Node {
             failure,
             failing: Mutex::new(Some(failing)),
             closing: watch::Sender::new(false),
+            removed: AtomicBool::new(false),
             tasks: Mutex::new(Vec::new()),
             server: Mutex::new(None),
         });
@@ -174,97 +180,34 @@ impl Node {
     }
 
     pub(crate) async fn submit(&self, commands: Vec<Command>) -> Result<Vec<Written>, Error> {
-        if let Some(error) = self.failure.borrow().clone() {
-            return Err(error);
-        }
-        self.space.writable()?;
+        self.takes_writes()?;
         self.outbox().submit(commands, self.settings.write_timeout).await
     }
 
     pub(crate) async fn submit_reports(&self, commands: Vec<Command>) -> Result<Vec<Submitted>, Error> {
-        if let Some(error) = self.failure.borrow().clone() {
-            return Err(error);
-        }
-        self.space.writable()?;
+        self.takes_writes()?;
         self.outbox().submit_reports(commands, self.settings.write_timeout).await
     }
 
-    /// A message of the leader has arrived.
-    pub(crate) fn heard_leader(&self) {
-        *self.heard.lock() = Some(Instant::now());
+    fn takes_writes(&self) -> Result<(), Error> {
+        if let Some(error) = self.failure.borrow().clone() {
+            return Err(error);
+        }
+        if self.removed.load(Ordering::Relaxed) {
+            let message = "this node was removed from the cluster; send the write to a member".into();
+            return Err(Error::Unavailable { message, retry_after: Duration::from_secs(60) });
+        }
+        self.space.writable()
     }
 
-    pub(crate) fn lag(&self) -> Option<Duration> {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        if metrics.state == ServerState::Leader {
-            let alone = metrics.membership_config.voter_ids().count() == 1;
-            let acked = metrics.last_quorum_acked.as_ref().map(|instant| instant.elapsed());
-            return if alone { Some(Duration::ZERO) } else { acked };
-        }
-        drop(metrics);
-        self.heard.lock().map(|instant| instant.elapsed())
-    }
-
-    pub(crate) async fn read(&self, freshness: &Freshness) -> Result<Arc<Picture>, Error> {
-        if let Some(max_lag) = freshness.max_lag
-            && self.lag().is_none_or(|lag| lag > max_lag)
-        {
-            let message = format!("no leader was heard of for more than {} s", max_lag.as_secs_f64());
-            return Err(Error::Unavailable { message, retry_after: Duration::from_secs(1) });
-        }
-        let mut index = freshness.min_index.unwrap_or(0);
-        if freshness.linearizable {
-            match self.ask_leader(Request::ReadIndex).await? {
-                Reply::Index(committed) => index = index.max(committed),
-                other => return Err(Error::Stopped(format!("an unexpected read index: {other:?}"))),
-            }
-        }
-        if index > 0 {
-            self.wait_applied(index).await?;
-        }
-        match freshness.linearizable || freshness.exclude_pending {
-            true => Ok(self.picture()),
-            false => self.overlay.picture(self.picture(), &self.applier.outbox).await,
-        }
-    }
-
-    async fn wait_applied(&self, index: u64) -> Result<(), Error> {
-        let mut applied = self.applier.applied.subscribe();
-        let reached = applied.wait_for(|applied| *applied >= index);
-        let reached = tokio::time::timeout(self.settings.write_timeout, reached);
-        let message = tokio::select! {
-            reached = reached => match reached {
-                Ok(_) => return Ok(()),
-                Err(_) => format!("this node has not reached index {index} yet"),
-            },
-            () = self.closing() => format!("this node is stopping and has not reached index {index}"),
-        };
-        Err(Error::Unavailable { message, retry_after: Duration::from_secs(1) })
-    }
-
-    /// The picture once more than this index is applied; may wait for ever.
-    pub(crate) async fn changed_beyond(&self, index: u64) -> Arc<Picture> {
-        let mut applied = self.applier.applied.subscribe();
-        // The sender lives as long as the node.
-        drop(applied.wait_for(|applied| *applied > index).await);
-        self.picture()
+    /// The others say that this node is not a member any more: nothing that it takes would come into force.
+    pub(crate) fn note_removed(&self) {
+        self.removed.store(true, Ordering::Relaxed);
     }
 
     /// Resolves when the node has begun to stop.
     pub(crate) async fn closing(&self) {
         drop(self.closing.subscribe().wait_for(|closing| *closing).await);
-    }
-
-    /// The index a linearizable read waits for; this node must lead.
-    pub(crate) async fn read_index(&self) -> Result<u64, Option<u64>> {
-        match self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await {
-            Ok(linearizer) => Ok(linearizer.read_log_id().index()),
-            Err(error) => {
-                tracing::debug!(%error, "no read index");
-                Err(self.metrics().current_leader)
-            }
-        }
     }
 
     pub(crate) async fn snapshot(&self) -> Result<u64, Error> {
@@ -382,51 +325,4 @@ impl Node {
         *self.server.lock() = None;
         self.disk.close().await.map_err(broken("the list"))
     }
-}
-
-fn raft_config(settings: &Settings) -> Result<Config, Error> {
-    let config = Config {
-        cluster_name: "stockade".into(),
-        heartbeat_interval: HEARTBEAT_MS,
-        election_timeout_min: ELECTION_MS.start,
-        election_timeout_max: ELECTION_MS.end,
-        install_snapshot_timeout: INSTALL_SNAPSHOT_MS,
-        max_payload_entries: ENTRIES_PER_APPEND,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(settings.snapshot_after_entries),
-        max_in_snapshot_log_to_keep: settings.log_keep_entries,
-        purge_batch_size: PURGE_BATCH_ENTRIES.min(settings.log_keep_entries.max(1)),
-        enable_pre_vote: Some(true),
-        // A majority of others may have committed what a killed leader had not on its own disk yet. Leading on in
-        // the same term, it would give the same log ids to other entries.
-        enable_leader_restore: Some(false),
-        ..Config::default()
-    };
-    config.validate().map_err(|error| Error::Stopped(error.to_string()))
-}
-
-/// Turns the first failure of the Raft core, of sled's writer or of this node itself into the error the process ends with.
-fn watch_failure(
-    raft: &Raft,
-    disk_failed: oneshot::Receiver<io::Error>,
-    failed: oneshot::Receiver<String>,
-) -> watch::Receiver<Option<Error>> {
-    let (sender, receiver) = watch::channel(None);
-    let mut metrics = raft.metrics();
-    tokio::spawn(async move {
-        let core = async {
-            match metrics.wait_until(|metrics| metrics.running_state.is_err()).await {
-                Ok(metrics) => {
-                    metrics.running_state.clone().err().map_or("stopped".into(), |e| e.to_string())
-                }
-                Err(_) => "the Raft core has stopped".to_string(),
-            }
-        };
-        let reason = tokio::select! {
-            reason = core => reason,
-            Ok(error) = disk_failed => format!("the list cannot be stored: {error}"),
-            Ok(reason) = failed => reason,
-        };
-        sender.send_replace(Some(Error::Stopped(reason)));
-    });
-    receiver
 }

@@ -16,6 +16,8 @@ use crate::version;
 const INTERVAL: Duration = Duration::from_secs(2);
 /// A node that no leader has spoken to for this long asks whether it is still in.
 const SILENCE: Duration = Duration::from_secs(3);
+/// A node that was removed knows it after this at the latest, and then takes no writes any more.
+pub(crate) const REMOVED_KNOWN_WITHIN: Duration = Duration::from_secs(10);
 /// Between two lines in the log of a node that is not a member any more.
 const REMINDER: Duration = Duration::from_secs(60);
 /// A member that has not answered within this is not counted.
@@ -77,10 +79,15 @@ pub(crate) async fn watch(node: Arc<Node>) {
             if let Err(reason) = version::check_version(newest.unwrap_or(0)) {
                 node.fail(reason);
             }
-            if silent && is_removed(&node, &said) && reminded.is_none_or(|at| at.elapsed() > REMINDER) {
+            let removed = silent && is_removed(&node, &said);
+            if removed {
+                node.note_removed();
+            }
+            if removed && reminded.is_none_or(|at| at.elapsed() > REMINDER) {
                 reminded = Some(Instant::now());
                 tracing::error!(
                     node = node.id(),
+                    accepted = node.outbox().depth().commands,
                     "this node was removed from the cluster, and its list is not kept up to date any more: stop it, \
                      remove the data directory, and start it with --join to let it join again under a new id"
                 );

@@ -255,6 +255,11 @@ impl Node {
         self.anonymous().registration(&self.token)
     }
 
+    /// The same for what takes long.
+    pub(crate) fn operator_within(&self, within: Duration) -> Client {
+        Client::new(&self.url(), within).registration(&self.token)
+    }
+
     /// `/admin/status`, when it answers.
     pub fn status(&self) -> Option<Value> {
         let client = Client::new(&self.url(), Duration::from_secs(2)).registration(&self.token);

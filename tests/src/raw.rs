@@ -1,7 +1,7 @@
 //! Requests as bytes, for what no decent client would send.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use base64::Engine;
@@ -23,10 +23,24 @@ pub fn analyst_header() -> String {
 /// without a word.
 #[track_caller]
 pub fn send_raw(address: &str, bytes: &[u8]) -> Option<Answer> {
+    exchange(address, bytes, false)
+}
+
+/// The same, and says that nothing follows.
+#[track_caller]
+pub fn send_raw_and_end(address: &str, bytes: &[u8]) -> Option<Answer> {
+    exchange(address, bytes, true)
+}
+
+#[track_caller]
+fn exchange(address: &str, bytes: &[u8], end: bool) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).expect("the node listens");
     stream.set_read_timeout(Some(ANSWER_WITHIN)).expect("a timeout can be set");
     // A node may answer and hang up while it is still being written to.
     let _ = stream.write_all(bytes);
+    if end {
+        let _ = stream.shutdown(Shutdown::Write);
+    }
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         Err(error) if error.kind() != ErrorKind::ConnectionReset => {

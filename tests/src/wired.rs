@@ -99,6 +99,11 @@ impl Wired {
         }
     }
 
+    /// Whether what one node asks another for is held on its way; what the other one asks, and its answers, pass.
+    pub fn hold_calls(&self, from: usize, to: usize, held: bool) {
+        self.proxies[to].set_there(from, Line { held, ..Line::default() });
+    }
+
     /// Waits until all nodes are ready again.
     #[track_caller]
     pub fn wait_ready(&mut self) {

@@ -286,27 +286,41 @@ fn what_is_no_http_is_refused_without_harm() {
         let huge = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(1 << 20));
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(10_000));
         let path = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(200_000));
-        let rows: [&[u8]; 14] = [
-            b"\x00\x00\x00\x00\r\n\r\n",
-            b"GET\r\n\r\n",
-            b"GET /\x00 HTTP/1.1\r\n\r\n",
-            b"GET / HTTP/9.9\r\n\r\n",
-            b"GET / HTTP/1.1\r\n: x\r\n\r\n",
-            b"GET / HTTP/1.1\r\na\x00b: x\r\n\r\n",
-            b"POST /ip/add HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
-            b"POST /ip/add HTTP/1.1\r\ncontent-length: 99999999999999999999999\r\n\r\n",
-            b"POST /ip/add HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
-            b"POST /ip/add HTTP/1.1\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\nzz\r\n",
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-            huge.as_bytes(),
-            many.as_bytes(),
-            path.as_bytes(),
+        let filler = "x".repeat(10_000);
+        let pipelined = format!("GET /livez HTTP/1.1\r\nhost: node\r\n\r\nNONSENSE\r\n{filler}\r\n\r\n");
+        let rows: [(&[u8], u16); 14] = [
+            (b"\x00\x00\x00\x00\r\n\r\n", 400),
+            (b"GET\r\n\r\n", 400),
+            (b"GET /\x00 HTTP/1.1\r\n\r\n", 400),
+            (b"GET / HTTP/9.9\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\n: x\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\na\x00b: x\r\n\r\n", 400),
+            (b"POST /ip/add HTTP/1.1\r\ncontent-length: -1\r\n\r\n", 400),
+            (b"POST /ip/add HTTP/1.1\r\ncontent-length: 99999999999999999999999\r\n\r\n", 400),
+            (b"POST /ip/add HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx", 400),
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+            (huge.as_bytes(), 431),
+            (many.as_bytes(), 431),
+            (path.as_bytes(), 431),
+            // What is asked before is answered, whatever follows.
+            (pipelined.as_bytes(), 200),
         ];
-        for row in rows {
-            // Hanging up is an answer, too; what stands below HTTP has no body.
-            if let Some(answer) = send_raw(address, row) {
-                assert!((400..500).contains(&answer.status), "{answer:?}");
+        for (row, status) in rows {
+            let shown = String::from_utf8_lossy(&row[..row.len().min(60)]).into_owned();
+            let answer = send_raw(address, row).unwrap_or_else(|| panic!("no answer to {shown}"));
+            assert_eq!(answer.status, status, "{answer:?} to {shown}");
+            if status == 200 {
+                let both = answer.text().split_once("HTTP/1.1 400 ").expect("the second is refused");
+                assert!(both.1.contains("{\"message\":\""), "{answer:?}");
+                continue;
             }
+            assert!(!answer.message().is_empty(), "{answer:?} to {shown}");
+            let length = answer.header("content-length").and_then(|length| length.parse().ok());
+            assert_eq!(length, Some(answer.body.len()), "{answer:?} to {shown}");
         }
+        // A body that breaks its own rules is refused by the route, without credentials as without a whole body.
+        let broken =
+            b"POST /ip/add HTTP/1.1\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\nzz\r\n";
+        send_raw(address, broken).expect("an answer").expect(401).message();
     });
 }

@@ -131,6 +131,10 @@ fn a_crowd_that_is_idle_slow_or_endless_hurts_nobody() {
         let answer = read_answer(body).unwrap().expect(408);
         assert!(answer.message().contains("in time"), "{answer:?}");
     }
+    let counted =
+        format!("stockade_requests_total{{route=\"/{{kind}}/add\",status=\"408\"}} {SLOW_BODIES}\n");
+    let metrics = node.anonymous().get("/metrics").expect(200);
+    assert!(metrics.text().contains(&counted), "{counted} is not in {}", metrics.text());
     wait_for("the node is as small as before", GONE_WITHIN, || {
         let left = node.resident_bytes().saturating_sub(resident);
         (left < LEFT_MAX && node.open_files() <= files).then_some(())

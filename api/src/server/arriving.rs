@@ -29,7 +29,7 @@ pub(super) struct Bodies {
 }
 
 /// What one request holds of it, until this goes, and why its body broke off.
-pub(super) struct Share {
+pub(crate) struct Share {
     bodies: Arc<Bodies>,
     held: AtomicUsize,
     broken: Mutex<Option<ApiError>>,
@@ -57,7 +57,7 @@ impl Bodies {
 
 impl Share {
     /// Why the body broke off, if it did by a limit of ours; told once.
-    pub(super) fn broken(&self) -> Option<ApiError> {
+    pub(crate) fn broken(&self) -> Option<ApiError> {
         self.broken.lock().take()
     }
 

@@ -5,15 +5,14 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, HeaderValue};
 use axum::http::{Request, Response};
-use axum::response::IntoResponse;
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
@@ -27,12 +26,13 @@ use tokio::time::timeout;
 use super::ClientAddress;
 use super::arriving::{Arriving, Bodies};
 use super::connections::{Busy, Place};
+use super::refusing::Refusing;
 
 /// The head of a request has this long to arrive, the wait before its first byte included: how long a connection
 /// may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest head of a request, in bytes; also the largest piece of a body that is read at once.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+pub(super) const HEAD_BYTES_MAX: usize = 64 << 10;
 /// What is left of an answer may still go out when an idle connection has to end.
 const LEAVE_TIME: Duration = Duration::from_millis(100);
 
@@ -65,7 +65,12 @@ impl Connection {
     }
 
     async fn talk(&self, stream: TcpStream, end: watch::Receiver<bool>) {
-        let answer = service_fn(|request| self.answer(self.place.busy(), request));
+        let answering = AtomicBool::new(false);
+        let answer = service_fn(|request| {
+            answering.store(true, Ordering::Relaxed);
+            self.answer(self.place.busy(), request)
+        });
+        let stream = Refusing::new(stream, &self.place, &answering);
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
@@ -95,18 +100,15 @@ impl Connection {
     ) -> impl Future<Output = Result<Response<Answering>, Infallible>> + use<> {
         let (mut parts, incoming) = request.into_parts();
         parts.extensions.insert(ConnectInfo(ClientAddress(self.address)));
-        let share = (!incoming.is_end_stream()).then(|| self.bodies.share());
-        let body = match &share {
-            Some(share) => Body::new(Arriving::new(incoming, share.clone())),
-            None => Body::empty(),
-        };
+        let mut body = Body::empty();
+        if !incoming.is_end_stream() {
+            let share = self.bodies.share();
+            body = Body::new(Arriving::new(incoming, share.clone()));
+            parts.extensions.insert(share);
+        }
         let router = TowerToHyperService::new(self.router.clone());
         async move {
-            let Ok(mut response) = router.call(Request::from_parts(parts, body)).await;
-            if let Some(why) = share.and_then(|share| share.broken()) {
-                response = why.into_response();
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
+            let Ok(response) = router.call(Request::from_parts(parts, body)).await;
             Ok(response.map(|body| Answering { body, _busy: busy }))
         }
     }

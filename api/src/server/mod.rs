@@ -4,6 +4,7 @@
 mod arriving;
 mod connection;
 pub(crate) mod connections;
+mod refusing;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,17 +12,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::response::IntoResponse;
+use axum::http::StatusCode;
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub(crate) use arriving::Share;
+
 use arriving::Bodies;
 use connection::Connection;
 use connections::Connections;
-
-use crate::error::ApiError;
 
 /// Between two tries when no connection can be accepted, as when files have run out.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -102,18 +103,7 @@ impl Server {
 /// Answers without having read anything: every place is taken by a request that is being answered.
 async fn turn_away(stream: &TcpStream) {
     let sentence = "this node has as many connections as it serves at once";
-    let response = ApiError::Unavailable(sentence.into(), Duration::from_secs(1)).into_response();
-    let (parts, body) = response.into_parts();
-    let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", parts.status).into_bytes();
-    let body = axum::body::to_bytes(body, 1024).await.unwrap_or_default();
-    for (name, value) in &parts.headers {
-        text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
-    if !parts.headers.contains_key(axum::http::header::CONTENT_LENGTH) {
-        text.extend(format!("content-length: {}\r\n", body.len()).into_bytes());
-    }
-    text.extend(b"\r\n");
-    text.extend(body);
+    let text = refusing::in_bytes(StatusCode::SERVICE_UNAVAILABLE, "retry-after: 1\r\n", sentence);
     // A new connection takes a few hundred bytes at once, or is gone.
     if stream.writable().await.is_ok() {
         drop(stream.try_write(&text));

@@ -94,6 +94,9 @@ fn content_type(line: &str, kind: &str) -> &'static str {
 mod tests {
     use std::sync::mpsc::sync_channel;
 
+    use proptest::collection::vec;
+    use proptest::prelude::{any, proptest};
+
     use super::*;
 
     /// The chunks of two lines each: content type, lines before, body.
@@ -131,5 +134,22 @@ mod tests {
             &[(ndjson, 0, "{\"ip\":\"a\"}\n{\"ip\":\"b\"}\n"), (ndjson, 2, "{}")],
         );
         check("a byte order mark", b"\xef\xbb\xbf{}\n", &[(ndjson, 0, "\u{feff}{}\n")]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_is_cut_without_loss(file in vec(any::<u8>(), 0..400), lines in 1..5_usize) {
+            let (sender, receiver) = sync_channel(512);
+            cut(file.as_slice(), "ip", lines, &sender).unwrap();
+            drop(sender);
+            let chunks: Vec<Chunk> = receiver.iter().collect();
+            let text = String::from_utf8_lossy(&file).into_owned();
+            let taken: u64 = chunks.iter().map(|chunk| chunk.bytes).sum();
+            assert!(taken <= text.len() as u64);
+            if let Some(chunk) = chunks.iter().find(|chunk| chunk.content_type != "text/csv") {
+                let whole: String = chunks.iter().map(|chunk| chunk.body.as_str()).collect();
+                assert!(text.ends_with(&whole), "{chunk:?}");
+            }
+        }
     }
 }

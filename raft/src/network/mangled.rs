@@ -22,7 +22,7 @@ use crate::network::{Reply, Request};
 use crate::store::{DiskMark, SnapshotHeader};
 
 const ROUTE: Route = Route { cluster_id: [7; 16], from: 1, to: 2 };
-const CONTENTS: [Content; 10] = [
+const CONTENTS: [Content; 11] = [
     Content::Batch,
     Content::Record,
     Content::DiskMark,
@@ -33,6 +33,7 @@ const CONTENTS: [Content; 10] = [
     Content::Ground,
     Content::Block,
     Content::Changes,
+    Content::Pending,
 ];
 
 fn value(kind: Kind, text: &str) -> Observable {

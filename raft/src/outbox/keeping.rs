@@ -66,9 +66,13 @@ impl Outbox {
                 {
                     deadline = (deadline + patience).min(begun + timeout);
                 }
+                // Whoever asks is better served by a node that stays.
+                Err(_) if self.is_leaving() && deadline < begun + timeout => deadline = begun + timeout,
                 Err(_) => {
                     let tickets = tickets(&answers[at..]);
-                    self.accept_soon(&tickets);
+                    if !self.accept_soon(&tickets) {
+                        return Err(self.give_up(&tickets, at > 0, begun.elapsed()));
+                    }
                     if let Err(error) = self.keep().await {
                         return Err(self.give_up_because(error, &tickets, at > 0, begun.elapsed()));
                     }
@@ -95,14 +99,31 @@ impl Outbox {
         silent && state.kept.is_some_and(|kept| kept > state.applied)
     }
 
-    pub(super) fn accept_soon(&self, tickets: &[u64]) {
+    /// Has these accepted once they are on disk; false when nothing is accepted now.
+    pub(super) fn accept_soon(&self, tickets: &[u64]) -> bool {
         let mut state = self.state.lock();
+        if is_ahead(state.leaving) {
+            return false;
+        }
         let state = &mut *state;
         for item in state.numbered.iter_mut().chain(&mut state.waiting) {
             if tickets.contains(&item.ticket) {
                 (item.keep, item.accept) = (true, true);
             }
         }
+        true
+    }
+
+    /// For so long nothing more is accepted on this node's own word, because it is about to leave the cluster; how
+    /// much was accepted before, and is not applied yet.
+    pub(crate) fn settle_up(&self, lasting: Duration) -> u64 {
+        let mut state = self.state.lock();
+        state.leaving = std::time::Instant::now().checked_add(lasting);
+        state.promised() as u64
+    }
+
+    fn is_leaving(&self) -> bool {
+        is_ahead(self.state.lock().leaving)
     }
 
     /// The error of the disk when all of it could be taken back; else nobody knows.
@@ -280,6 +301,10 @@ struct Group {
     last: u64,
     /// How many of them got their numbers just now.
     wanted: usize,
+}
+
+fn is_ahead(moment: Option<std::time::Instant>) -> bool {
+    moment.is_some_and(|moment| moment > std::time::Instant::now())
 }
 
 /// How long ago a command was stamped; a clock that jumped back makes it no younger than now.

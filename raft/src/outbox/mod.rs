@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::request::{RequestId, RequestState};
 use crate::store::{Kept, PendingFile};
 use crate::types::EncodedBatch;
-use state::{Answer, State};
+use state::{Answer, Item, State};
 
 /// Commands that may wait; beyond it a write is refused.
 const COMMANDS_MAX: usize = 65_536;
@@ -177,10 +177,14 @@ impl Outbox {
                 if state.kept.is_some() {
                     break;
                 }
+                // What does not fit gets no number yet: its caller can still take it back.
+                if state.waiting.front().is_none_or(|item| !fits(weight, item)) {
+                    break;
+                }
                 let Some(item) = state.waiting.pop_front() else { break };
                 state.numbered.push_back(item);
             }
-            if weight > 0 && weight + state.numbered[state.sent].weight > BATCH_WEIGHT_MAX {
+            if !fits(weight, &state.numbered[state.sent]) {
                 break;
             }
             let sequence = state.applied + 1 + state.sent as u64;
@@ -259,6 +263,11 @@ impl Outbox {
             None => RequestState::Unknown,
         }
     }
+}
+
+/// Whether a batch of this weight takes one more; one command alone always fits.
+fn fits(weight: usize, item: &Item) -> bool {
+    weight == 0 || weight + item.weight <= BATCH_WEIGHT_MAX
 }
 
 fn tickets(answers: &[(u64, oneshot::Receiver<Answer>)]) -> Vec<u64> {

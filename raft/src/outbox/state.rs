@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) last_progress: Option<Instant>,
     /// When this node last applied a command of its own.
     pub(super) last_applied: Option<Instant>,
+    /// Until then nothing is accepted on this node's own word.
+    pub(super) leaving: Option<Instant>,
     next_ticket: u64,
     /// The latest results nobody waited for any more.
     results: VecDeque<(u64, Written)>,
@@ -89,6 +91,13 @@ impl State {
     pub(super) fn on_disk(&self) -> usize {
         let count = self.kept.map_or(0, |kept| kept.saturating_sub(self.applied) as usize);
         count.min(self.numbered.len())
+    }
+
+    /// How many commands this node has accepted on its own word, or is about to, and has not applied.
+    pub(super) fn promised(&self) -> usize {
+        let on_disk = self.on_disk();
+        let behind = self.numbered.iter().skip(on_disk).chain(&self.waiting);
+        on_disk + behind.filter(|item| item.accept).count()
     }
 
     /// Removes what is waiting under these tickets; how many that were.

@@ -110,6 +110,36 @@ async fn a_command_that_was_handed_on_has_an_unknown_outcome() {
     assert_eq!(outbox.len(), 1, "it stays until it is applied");
 }
 
+/// One command of so many reports.
+fn heavy(name: &str, reports: usize) -> Command {
+    let mut command = report(name);
+    if let Operation::Add(list) = &mut command.operation {
+        *list = vec![list[0].clone(); reports];
+    }
+    command
+}
+
+#[tokio::test]
+async fn a_command_that_did_not_fit_the_batch_is_taken_back() {
+    let (_dir, outbox) = outbox();
+    outbox.enqueue(vec![heavy("a", BATCH_WEIGHT_MAX - 1)]).unwrap();
+    let submit = outbox.submit(vec![heavy("b", 2)], Duration::from_millis(50));
+    let hand_on = async {
+        outbox.work().await;
+        assert_eq!(names(outbox.next_batch().unwrap()), (1, vec!["a".into()]));
+    };
+    let (answer, ()) = tokio::join!(submit, hand_on);
+    assert!(matches!(answer.unwrap_err(), Error::Unavailable { .. }), "nobody has seen it");
+    assert_eq!(outbox.len(), 1);
+    outbox.reset_session();
+    assert_eq!(names(outbox.next_batch().unwrap()), (1, vec!["a".into()]), "and nobody will");
+
+    // What is heavier than a batch goes alone.
+    outbox.enqueue(vec![heavy("c", BATCH_WEIGHT_MAX + 1), heavy("d", 1)]).unwrap();
+    assert_eq!(names(outbox.next_batch().unwrap()), (2, vec!["c".into()]));
+    assert_eq!(names(outbox.next_batch().unwrap()), (3, vec!["d".into()]));
+}
+
 #[test]
 fn too_many_waiting_commands_are_refused() {
     let (_dir, outbox) = outbox();
@@ -186,6 +216,24 @@ async fn at_the_limit_a_report_is_refused_and_gets_no_number() {
     old.submit_reports(vec![ancient], SOON).await.unwrap();
     let refused = old.submit_reports(vec![report("b")], SOON).await.unwrap_err();
     assert!(matches!(refused, Error::Unavailable { .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_node_that_is_about_to_leave_accepts_nothing_more() {
+    let (_dir, outbox) = outbox();
+    outbox.submit_reports(vec![report("a")], SOON).await.unwrap();
+    // What is on its way to the disk counts like what is there.
+    let marked = outbox.enqueue(vec![report("b")]).unwrap()[0].0;
+    assert!(outbox.accept_soon(&[marked]));
+    assert_eq!(outbox.settle_up(SOON), 2);
+    let timeout = Duration::from_millis(50);
+    let refused = outbox.submit_reports(vec![report("c")], timeout).await.unwrap_err();
+    assert!(matches!(refused, Error::Unavailable { .. }), "{refused:?}");
+    assert_eq!(outbox.len(), 2, "and it was taken back");
+
+    // It stays after all.
+    assert_eq!(outbox.settle_up(Duration::ZERO), 2);
+    assert_eq!(sequences(outbox.submit_reports(vec![report("d")], SOON).await.unwrap()), [3]);
 }
 
 #[tokio::test]

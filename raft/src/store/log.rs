@@ -1,7 +1,7 @@
 //! The vote, the log and the committed index, in `raft-log`: one fsync for all that was appended meanwhile.
 
 use std::fmt::Debug;
-use std::io::{self, Read, Write};
+use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,14 +10,13 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use parking_lot::Mutex;
+use raft_log::RaftLog;
 use raft_log::api::raft_log_writer::RaftLogWriter;
-use raft_log::codeq::{Decode, Encode};
-use raft_log::{Callback, RaftLog, Types};
 use tokio::sync::oneshot;
 
-use crate::codec::{self, Content};
 use crate::form;
 use crate::store::damage::{Unopened, opening};
+use crate::store::log_types::{Flushed, LogTypes, StoredLogId, StoredPayload, StoredVote, payload_bytes};
 use crate::store::tail;
 use crate::types::{Entry, LogId, TypeConfig, Vote};
 
@@ -31,8 +30,6 @@ const FILE_BYTES_MAX: usize = 64 << 20;
 const FILE_RECORDS_MAX: usize = 100_000;
 /// One read of the log stops at this many bytes of payload, after at least one entry.
 const READ_BYTES_MAX: usize = 4 << 20;
-/// The longest encoded value of ours in the log.
-const RECORD_BYTES_MAX: u32 = codec::VALUE_BYTES_MAX as u32;
 
 /// Handle on the log; clones share it.
 #[derive(Clone)]
@@ -219,120 +216,6 @@ fn half_open(range: impl RangeBounds<u64>) -> (u64, u64) {
     (from, to)
 }
 
-fn payload_bytes(payload: &form::Payload) -> usize {
-    match payload {
-        form::Payload::Blank => 0,
-        form::Payload::Batch(bytes) => bytes.len(),
-        form::Payload::Membership(_) => 1024,
-    }
-}
-
-/// The types of our log in `raft-log`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct LogTypes;
-
-impl Types for LogTypes {
-    type LogId = StoredLogId;
-    type LogPayload = StoredPayload;
-    type Vote = StoredVote;
-    type Callback = Flushed;
-    type UserData = String;
-
-    fn log_index(id: &StoredLogId) -> u64 {
-        id.0.index
-    }
-
-    fn payload_size(payload: &StoredPayload) -> u64 {
-        payload_bytes(&payload.0) as u64
-    }
-}
-
-/// Who waits for a flush.
-enum Flushed {
-    Raft(IOFlushed<TypeConfig>),
-    Signal(oneshot::Sender<io::Result<()>>),
-}
-
-impl Callback for Flushed {
-    fn send(self, result: io::Result<()>) {
-        match self {
-            Flushed::Raft(callback) => callback.io_completed(result),
-            // The one who waited may have gone; the flush is done all the same.
-            Flushed::Signal(sender) => drop(sender.send(result)),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct StoredLogId(form::LogId);
-
-impl Encode for StoredLogId {
-    fn encode<W: Write>(&self, mut to: W) -> io::Result<usize> {
-        let form::LogId { term, node, index } = self.0;
-        Ok(term.encode(&mut to)? + node.encode(&mut to)? + index.encode(&mut to)?)
-    }
-}
-
-impl Decode for StoredLogId {
-    fn decode<R: Read>(mut from: R) -> io::Result<StoredLogId> {
-        let term = u64::decode(&mut from)?;
-        let node = u64::decode(&mut from)?;
-        Ok(StoredLogId(form::LogId { term, node, index: u64::decode(&mut from)? }))
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct StoredVote(form::Vote);
-
-/// Leaders of one term are not ordered among each other, as openraft has it: a committed vote is above the
-/// others of its leader.
-impl PartialOrd for StoredVote {
-    fn partial_cmp(&self, other: &StoredVote) -> Option<std::cmp::Ordering> {
-        let key = |vote: &form::Vote| (vote.term, vote.node, vote.committed);
-        Some(key(&self.0).cmp(&key(&other.0)))
-    }
-}
-
-impl Encode for StoredVote {
-    fn encode<W: Write>(&self, mut to: W) -> io::Result<usize> {
-        let form::Vote { term, node, committed } = self.0;
-        Ok(term.encode(&mut to)? + node.encode(&mut to)? + u8::from(committed).encode(&mut to)?)
-    }
-}
-
-impl Decode for StoredVote {
-    fn decode<R: Read>(mut from: R) -> io::Result<StoredVote> {
-        let term = u64::decode(&mut from)?;
-        let node = u64::decode(&mut from)?;
-        Ok(StoredVote(form::Vote { term, node, committed: u8::decode(&mut from)? != 0 }))
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct StoredPayload(form::Payload);
-
-impl Encode for StoredPayload {
-    fn encode<W: Write>(&self, mut to: W) -> io::Result<usize> {
-        let bytes = codec::encode(Content::LogPayload, &self.0)?;
-        let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        to.write_all(&len.to_be_bytes())?;
-        to.write_all(&bytes)?;
-        Ok(4 + bytes.len())
-    }
-}
-
-impl Decode for StoredPayload {
-    fn decode<R: Read>(mut from: R) -> io::Result<StoredPayload> {
-        let len = u32::decode(&mut from)?;
-        if len > RECORD_BYTES_MAX {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a log payload of {len} bytes")));
-        }
-        let mut bytes = vec![0; len as usize];
-        from.read_exact(&mut bytes)?;
-        Ok(StoredPayload(codec::decode(Content::LogPayload, &bytes)?))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -342,6 +225,7 @@ mod tests {
     use openraft::testing::log_id;
 
     use super::*;
+    use crate::codec::{self, Content};
 
     const ENTRIES: u64 = 4;
 

@@ -6,9 +6,12 @@
 mod damage;
 mod digest;
 mod disk;
+#[cfg(test)]
+mod garbage;
 mod identity;
 mod keys;
 mod log;
+mod log_types;
 mod machine;
 mod pending;
 mod snapshot;

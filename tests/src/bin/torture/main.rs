@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stdout, reason = "a program whose output is a report")]
 
+mod snapshots;
+
 use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
@@ -18,8 +20,11 @@ use stockade_tests::{
 const HELP: &str = "\
 Lets a cluster of real processes suffer random faults under load, and judges what its users saw.
 
-Usage: scripts/torture [--minutes N] [--seed S] [--nodes 3|5] [--sessions N]
+Usage: scripts/torture [--profile faults|snapshots] [--minutes N] [--seed S] [--nodes 3|5] [--sessions N] [--entries N]
 
+  --profile P    faults: random ones; snapshots: as many writes as possible over a long list, snapshots and purges all
+                 the time, followers that need to be brought up, and how long a write waits [default: faults]
+  --entries N    snapshots: entries of the list at the start [default: 1000000]
   --minutes N    how long new faults come, fractions too [default: 5]
   --seed S       repeats the faults of an earlier run; the first line says it [default: from the clock]
   --nodes N      voters [default: 3]
@@ -48,6 +53,14 @@ struct Settings {
     seed: u64,
     nodes: usize,
     sessions: usize,
+    profile: Profile,
+    entries: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Profile {
+    Faults,
+    Snapshots,
 }
 
 /// What came of it so far.
@@ -75,6 +88,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if settings.profile == Profile::Snapshots {
+        return snapshots::torture(settings.nodes, settings.sessions, settings.entries, settings.lasting);
+    }
     println!("seed {}", settings.seed);
     let summary: Arc<Mutex<Summary>> = Arc::default();
     let shared = summary.clone();
@@ -96,8 +112,14 @@ fn main() -> ExitCode {
 impl Settings {
     fn parse(arguments: &[String]) -> Result<Settings, String> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut settings =
-            Settings { lasting: Duration::from_secs(300), seed: since.as_secs(), nodes: 3, sessions: 0 };
+        let mut settings = Settings {
+            lasting: Duration::from_secs(300),
+            seed: since.as_secs(),
+            nodes: 3,
+            sessions: 0,
+            profile: Profile::Faults,
+            entries: 1_000_000,
+        };
         let mut words = arguments.iter();
         while let Some(flag) = words.next() {
             let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
@@ -112,12 +134,21 @@ impl Settings {
                 }
                 "--seed" => settings.seed = value.parse().map_err(|_| wrong())?,
                 "--nodes" => settings.nodes = count(3, 7)?,
-                "--sessions" => settings.sessions = count(1, 64)?,
+                "--entries" => settings.entries = count(1, 16_000_000)?,
+                "--profile" => {
+                    settings.profile = match value.as_str() {
+                        "faults" => Profile::Faults,
+                        "snapshots" => Profile::Snapshots,
+                        _ => return Err(wrong()),
+                    }
+                }
+                "--sessions" => settings.sessions = count(1, 512)?,
                 _ => return Err(format!("there is no flag {flag}")),
             }
         }
         if settings.sessions == 0 {
-            settings.sessions = 2 * settings.nodes;
+            let each = if settings.profile == Profile::Faults { 2 } else { 16 };
+            settings.sessions = each * settings.nodes;
         }
         Ok(settings)
     }

@@ -1,0 +1,152 @@
+//! Snapshots of a long list while everybody writes: a list to make them of, writers who do not pause, and how long a
+//! write waits meanwhile.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::client::Client;
+use crate::cluster::{ANALYST, PASSWORD, TestCluster};
+use crate::load::{Ledger, Load};
+use crate::wait::wait_for;
+
+/// Addresses of one bulk add.
+const BULK: usize = 10_000;
+/// Writes that are timed before there is a snapshot.
+const BEFORE: usize = 400;
+/// Between two times that a follower is frozen, so that it falls behind what is left of the log.
+const FREEZE_INTERVAL: Duration = Duration::from_secs(6);
+const FROZEN: Duration = Duration::from_secs(2);
+/// Making or installing a snapshot ends within this.
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(120);
+
+/// What a time of hard writing has seen.
+#[derive(Debug, Default)]
+pub struct Hammered {
+    /// What the writers were told.
+    pub ledger: Ledger,
+    /// Snapshots that nodes had, each counted once a node.
+    pub snapshots: usize,
+    /// How often a follower was frozen until it had to be brought up.
+    pub frozen: usize,
+}
+
+/// How long writes took.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits {
+    /// The longest write while there was no snapshot.
+    pub before: Duration,
+    /// The longest while all nodes made one.
+    pub during: Duration,
+    /// Writes that were timed meanwhile.
+    pub writes: usize,
+    /// How long the snapshots took.
+    pub snapshots: Duration,
+}
+
+impl Waits {
+    /// What a snapshot has cost the write that waited longest.
+    pub fn cost(&self) -> Duration {
+        self.during.saturating_sub(self.before)
+    }
+}
+
+/// Lists so many addresses through a node, in bulk.
+#[track_caller]
+pub fn fill(client: &Client, entries: usize) {
+    for first in (0..entries).step_by(BULK) {
+        let lines = (first..entries.min(first + BULK)).map(|number| {
+            let [_, a, b, c] = (number as u32).to_be_bytes();
+            format!(
+                "{{\"ip\":\"{}.{a}.{b}.{c}\",\"comment\":\"report number {number}\"}}\n",
+                60 + number / (1 << 24)
+            )
+        });
+        let sent = client.request("POST", "/ip/add").body("application/x-ndjson", lines.collect::<String>());
+        let answer = sent.send();
+        // On a busy machine some of it may wait for a majority.
+        assert!(matches!(answer.status, 200 | 202), "{answer:?}");
+        let answer = answer.json();
+        assert!(answer["refused"].as_array().is_none_or(Vec::is_empty), "{answer}");
+    }
+}
+
+/// Has everybody write without a pause for a time, while nodes make snapshots as their settings say, and one follower
+/// after the other falls so far behind that it needs one. Fails when a node ends.
+#[track_caller]
+pub fn hammer(cluster: &mut TestCluster, writers: usize, lasting: Duration, domain: &str) -> Hammered {
+    let urls: Vec<String> = cluster.nodes.iter().map(|node| node.url()).collect();
+    let load = Load::start_hard(&urls, ANALYST, PASSWORD, writers, domain);
+    let (began, mut next) = (Instant::now(), FREEZE_INTERVAL);
+    let mut seen: Vec<u64> = vec![0; cluster.nodes.len()];
+    let mut hammered = Hammered::default();
+    wait_for("the time is over", lasting + SNAPSHOT_WITHIN, || {
+        assert_eq!(cluster.running().len(), cluster.nodes.len(), "a node is lost");
+        for (node, seen) in cluster.nodes.iter().zip(&mut seen) {
+            let snapshot = node.status().and_then(|status| status["snapshot_index"].as_u64()).unwrap_or(0);
+            hammered.snapshots += usize::from(snapshot > *seen);
+            *seen = snapshot.max(*seen);
+        }
+        if began.elapsed() > next && began.elapsed() + FREEZE_INTERVAL < lasting {
+            let followers = cluster.followers();
+            let node = &cluster.nodes[followers[hammered.frozen % followers.len()]];
+            node.freeze();
+            let since = Instant::now();
+            wait_for("a follower falls behind", FROZEN * 2, || (since.elapsed() > FROZEN).then_some(()));
+            node.thaw();
+            hammered.frozen += 1;
+            next = began.elapsed() + FREEZE_INTERVAL;
+        }
+        (began.elapsed() > lasting).then_some(())
+    });
+    hammered.ledger = load.stop();
+    hammered
+}
+
+/// How long single writes through each node take while all nodes make a snapshot at once.
+#[track_caller]
+pub fn waits(cluster: &TestCluster, round: usize) -> Waits {
+    let clients: Vec<Client> = (0..cluster.nodes.len()).map(|number| cluster.analyst(number)).collect();
+    let write = |number: usize| {
+        let body = json!({"domain": format!("w{number}.round{round}.test")});
+        let began = Instant::now();
+        clients[number % clients.len()].post("/domain/add", &body).expect(201);
+        began.elapsed()
+    };
+    let before = (0..BEFORE).map(write).max().unwrap_or_default();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let numbers = (BEFORE..).take_while(|_| !done.load(Ordering::Relaxed));
+            numbers.map(write).fold((Duration::ZERO, 0), |(worst, count), wait| (worst.max(wait), count + 1))
+        });
+        let began = Instant::now();
+        let snapshots: Vec<_> = cluster
+            .nodes
+            .iter()
+            .map(|node| {
+                let operator = node.operator_within(SNAPSHOT_WITHIN);
+                scope.spawn(move || operator.post("/admin/snapshot", &json!({})).expect(200))
+            })
+            .collect();
+        let made: Vec<_> = snapshots.into_iter().map(|snapshot| snapshot.join()).collect();
+        let snapshots = began.elapsed();
+        // Also when one failed, or the writer would never end.
+        done.store(true, Ordering::Relaxed);
+        let (during, writes) = writer.join().expect("every write was taken");
+        assert!(made.iter().all(Result::is_ok), "a snapshot was not made");
+        Waits { before, during, writes, snapshots }
+    })
+}
+
+/// The bytes of snapshots that are arriving at a node, of each the path.
+pub fn arriving(data: &std::path::Path) -> Vec<(PathBuf, u64)> {
+    let Ok(files) = fs::read_dir(data.join("snapshots")) else { return Vec::new() };
+    let partial = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "partial");
+    let files = files.filter_map(Result::ok).map(|file| file.path()).filter(partial);
+    files.filter_map(|path| Some((path.clone(), fs::metadata(path).ok()?.len()))).collect()
+}

@@ -1,0 +1,99 @@
+//! Snapshots while everybody writes: no node is lost by them, no write waits for them, and one that breaks off in the
+//! middle of its way arrives all the same. `scripts/torture --profile snapshots` does it for minutes, with a million
+//! entries.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stockade_tests::{Line, Proxy, TestCluster, arriving, fill, hammer, wait_for, waits};
+
+const WITHIN: Duration = Duration::from_secs(60);
+/// How long the writers do not pause.
+const LASTING: Duration = Duration::from_secs(30);
+const WRITERS: usize = 24;
+/// Of the list that a snapshot is made of while writes are timed.
+const LONG: usize = 100_000;
+/// Of the list whose snapshot breaks off: several parts of it.
+const ENTRIES: usize = 30_000;
+/// What a write may wait because of a snapshot.
+const COST_MAX: Duration = Duration::from_millis(100);
+/// Tries to see it: whatever else runs on the machine makes a write wait, too.
+const ROUNDS: usize = 4;
+
+#[test]
+fn a_snapshot_and_a_purge_all_the_time_lose_no_node() {
+    let flags = ["--snapshot-after", "60", "--log-keep", "20", "--write-timeout", "5"];
+    let mut cluster = TestCluster::start_with(3, &flags);
+    let hammered = hammer(&mut cluster, WRITERS, LASTING, "hammer.test");
+    assert!(hammered.snapshots > 30, "snapshots were made all the time: {}", hammered.snapshots);
+    assert!(hammered.frozen >= 2, "followers fell behind: {}", hammered.frozen);
+    let written = hammered.ledger.acknowledged();
+    assert!(written > 1000, "there were {written} writes");
+    cluster.wait_level();
+    cluster.same_digest_everywhere();
+    for number in 0..3 {
+        hammered.ledger.judge_ending(&cluster.analyst(number), "hammer.test");
+    }
+    eprintln!(
+        "{written} writes, {} snapshots, {} times a follower was brought up",
+        hammered.snapshots, hammered.frozen
+    );
+}
+
+#[test]
+fn no_write_waits_for_a_snapshot_of_a_long_list() {
+    let mut cluster = TestCluster::start(3);
+    let through = cluster.followers()[0];
+    fill(&cluster.analyst(through), LONG);
+    cluster.wait_level();
+    let mut seen = Vec::new();
+    for round in 0..ROUNDS {
+        let waits = waits(&cluster, round);
+        seen.push(waits);
+        if waits.cost() < COST_MAX {
+            assert!(waits.writes > 0, "there were writes meanwhile: {waits:?}");
+            eprintln!("{waits:?}");
+            return;
+        }
+    }
+    panic!("a write waits for a snapshot: {seen:?}");
+}
+
+#[test]
+fn a_snapshot_whose_line_is_cut_in_the_middle_arrives() {
+    let mut cluster = TestCluster::start_with(1, &["--log-keep", "10"]);
+    fill(&cluster.analyst(0), ENTRIES);
+    cluster.nodes[0].operator().post("/admin/snapshot", &json!({})).expect(200);
+    wait_for("the log is cut behind the snapshot", WITHIN, || {
+        (cluster.nodes[0].status()?["purged_index"].as_u64()? > 100).then_some(())
+    });
+
+    // The late node is reached over a narrow wire, so that there is a middle.
+    let late = cluster.prepare(&[]);
+    let proxy = Proxy::start(&cluster.nodes[late].peers_address());
+    let (advertised, first) = (proxy.address(), cluster.nodes[0].url());
+    cluster.nodes[late].set_arguments(&["--advertise-peers", &advertised, "--join", &first]);
+    let narrow = Line { bytes_per_second: Some(1_000_000), ..Line::default() };
+    proxy.set(narrow, Line::default());
+    cluster.nodes[late].start();
+    let data = cluster.nodes[late].data();
+    let arrived = || arriving(&data).into_iter().find(|(_, bytes)| *bytes > 0);
+    for _ in 0..3 {
+        let (path, bytes) = wait_for("a part of the snapshot has arrived", WITHIN, arrived);
+        proxy.cut();
+        wait_for("what has arrived of it is dropped", WITHIN, || (!path.exists()).then_some(()));
+        assert!(bytes > 0 && cluster.nodes[late].is_running());
+        let list = cluster.analyst(0).get("/ip/all?limit=1&fields=value").expect(200);
+        assert_eq!(list.header("stockade-truncated"), Some((ENTRIES - 1).to_string().as_str()));
+        proxy.heal();
+    }
+    proxy.set(Line::default(), Line::default());
+    cluster.nodes[late].wait_ready();
+    cluster.wait_voters(2);
+    let status = cluster.nodes[late].status().unwrap();
+    assert!(status["snapshot_index"].as_u64() > Some(0), "it got a snapshot: {status}");
+    cluster.same_digest_everywhere();
+    let list = cluster.analyst(late).get("/ip/all?limit=1&fields=value").expect(200);
+    assert_eq!(list.header("stockade-count"), Some("1"));
+    assert_eq!(list.header("stockade-truncated"), Some((ENTRIES - 1).to_string().as_str()));
+}
