@@ -22,6 +22,7 @@ mod format;
 mod freshness;
 mod health;
 mod hook;
+pub mod import;
 mod list;
 mod metrics;
 mod parameters;
@@ -49,6 +50,10 @@ pub struct ApiSettings {
     pub data: PathBuf,
     /// The DNS listener, for its figures.
     pub dnsbl: Option<Dnsbl>,
+    /// Where imports may read files; nowhere without it.
+    pub imports_dir: Option<PathBuf>,
+    /// Imports may be fetched from loopback and private addresses.
+    pub imports_private: bool,
 }
 
 /// The whole API over a cluster. Called within a runtime: what it has to see to by itself begins.
@@ -56,6 +61,7 @@ pub fn router(cluster: raft::Cluster, settings: Arc<ApiSettings>) -> axum::Route
     let app = Arc::new(app::App::new(cluster, settings));
     tokio::spawn(feed::keep(app.clone()));
     tokio::spawn(export::refresh(app.clone()));
+    tokio::spawn(import::keep(app.clone()));
     routes::router(app)
 }
 

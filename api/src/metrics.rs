@@ -10,11 +10,12 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use parking_lot::Mutex;
-use raft::blocklist::Kind;
+use raft::blocklist::{Kind, List};
 use raft::{Member, MemberRole};
 
 use crate::answer;
 use crate::app::App;
+use crate::import;
 
 /// Upper bounds of the request duration histogram, in seconds.
 const BUCKETS: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
@@ -138,9 +139,22 @@ fn node(app: &App, text: &mut String) {
         "Feeds that show their last good content until an admin says go on.",
         frozen as f64,
     );
+    imports(&picture.list, text);
     text.push_str("# HELP stockade_entries Entries of the list.\n# TYPE stockade_entries gauge\n");
     for kind in Kind::ALL {
         let _ = writeln!(text, "stockade_entries{{kind=\"{kind}\"}} {}", picture.list.count(kind));
+    }
+}
+
+/// The same on every node.
+fn imports(list: &List, text: &mut String) {
+    let rows: Vec<_> = list.imports().map(|import| (&import.name, import::figures(import))).collect();
+    let Some((_, first)) = rows.first() else { return };
+    for (at, (name, help, _)) in first.iter().enumerate() {
+        let _ = write!(text, "# HELP stockade_{name} {help}\n# TYPE stockade_{name} gauge\n");
+        for (import, figures) in &rows {
+            let _ = writeln!(text, "stockade_{name}{{import=\"{import}\"}} {}", figures[at].2);
+        }
     }
 }
 

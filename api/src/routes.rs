@@ -9,8 +9,8 @@ use axum::routing::{delete, get, post};
 
 use crate::app::App;
 use crate::{
-    abuseipdb, admin, allow, consumers, crowdsec, error, feed, format, health, hook, list, metrics, requests,
-    user,
+    abuseipdb, admin, allow, consumers, crowdsec, error, feed, format, health, hook, import, list, metrics,
+    requests, user,
 };
 
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -51,6 +51,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/admin/hooks", get(hook::list))
         .route("/admin/hooks/{name}", get(hook::show).put(hook::put).delete(hook::delete))
         .route("/hook/{name}", post(hook::receive))
+        .route("/admin/imports", get(import::list))
+        .route("/admin/imports/{name}", get(import::show).put(import::put).delete(import::delete))
+        .route("/admin/imports/{name}/run", post(import::ask))
+        .route("/admin/imports/{name}/go-on", post(import::go_on))
         .route("/allow/add", post(allow::add))
         .route("/allow/delete", post(allow::delete))
         .route("/allow/all", get(allow::all))

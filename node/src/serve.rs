@@ -53,6 +53,8 @@ async fn run(settings: Settings) -> Result<ExitCode, String> {
         body_bytes_max: settings.body_bytes_max,
         data: settings.data.clone(),
         dnsbl: dnsbl.clone(),
+        imports_dir: settings.imports_dir.clone(),
+        imports_private: settings.imports_private,
     };
     let api = Arc::new(api);
     let mut stop = told_to_stop()?;

@@ -92,6 +92,12 @@ pub(crate) struct Flags {
     /// Answers in DNS a second to one network of clients, a /24 or a /56; 0 for no limit [default: 1000]
     #[arg(long, env = "STOCKADE_DNSBL_RATE", value_name = "N")]
     dnsbl_rate: Option<u32>,
+    /// Where imports may read files; without it none do
+    #[arg(long, env = "STOCKADE_IMPORTS_DIR", value_name = "DIR")]
+    imports_dir: Option<PathBuf>,
+    /// Let imports be fetched from loopback and private addresses, as of a MISP in this network
+    #[arg(long, env = "STOCKADE_IMPORTS_PRIVATE", num_args = 0..=1, default_missing_value = "true")]
+    imports_private: Option<bool>,
     /// Threads that serve requests [default: one a core]
     #[arg(long, env = "STOCKADE_THREADS", value_name = "N")]
     threads: Option<usize>,
@@ -127,6 +133,8 @@ pub(crate) struct Settings {
     pub(crate) dnsbl_ttl: u32,
     pub(crate) dnsbl_negative_ttl: u32,
     pub(crate) dnsbl_rate: u32,
+    pub(crate) imports_dir: Option<PathBuf>,
+    pub(crate) imports_private: bool,
     pub(crate) threads: usize,
     pub(crate) log: String,
 }
@@ -167,6 +175,8 @@ impl Settings {
             dnsbl_ttl: flags.dnsbl_ttl.or(file.dnsbl_ttl).unwrap_or(60),
             dnsbl_negative_ttl: flags.dnsbl_negative_ttl.or(file.dnsbl_negative_ttl).unwrap_or(60),
             dnsbl_rate: flags.dnsbl_rate.or(file.dnsbl_rate).unwrap_or(1000),
+            imports_dir: flags.imports_dir.or(file.imports_dir),
+            imports_private: flags.imports_private.or(file.imports_private).unwrap_or(false),
             threads: flags.threads.or(file.threads).unwrap_or(cores),
             log: flags.log.or(file.log).unwrap_or_else(|| LOG_DEFAULT.into()),
         };
@@ -285,6 +295,6 @@ mod tests {
         let named = toml::from_str::<toml::Table>(&uncommented).unwrap().len();
         assert_eq!(file.disk_reserve_mib, Some(defaults.disk_reserve_bytes >> 20));
         assert_eq!(file.dnsbl_rate, Some(defaults.dnsbl_rate));
-        assert_eq!(named, 26, "every setting is explained there");
+        assert_eq!(named, 28, "every setting is explained there");
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use stockade_tests::{Answer, Client, TOKEN, TestCluster, analyst_header, send_raw};
 
 /// Every route of the API (api/src/routes.rs); what is in braces is a placeholder for something odd.
-const ROUTES: [&str; 53] = [
+const ROUTES: [&str; 57] = [
     "/",
     "/livez",
     "/readyz",
@@ -45,6 +45,10 @@ const ROUTES: [&str; 53] = [
     "/admin/hooks",
     "/admin/hooks/{}",
     "/hook/{}",
+    "/admin/imports",
+    "/admin/imports/{}",
+    "/admin/imports/{}/run",
+    "/admin/imports/{}/go-on",
     "/api/v2/report",
     "/api/v2/check",
     "/api/v2/blacklist",

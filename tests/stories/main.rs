@@ -32,6 +32,7 @@ mod freshness;
 mod full_disk;
 mod hooks;
 mod idempotency;
+mod imports;
 mod invented;
 mod kills;
 mod leaving;

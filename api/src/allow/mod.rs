@@ -6,7 +6,7 @@ mod body;
 mod delete;
 #[cfg(test)]
 mod garbage;
-mod plain;
+pub(crate) mod plain;
 mod show;
 mod view;
 mod warning_list;

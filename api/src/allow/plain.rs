@@ -9,14 +9,14 @@ const HASH_DIGITS: [usize; 3] = [32, 40, 64];
 
 /// A value with what follows it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
-    pub(super) kind: Kind,
-    pub(super) value: &'a str,
-    pub(super) comment: &'a str,
+pub(crate) struct Line<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) value: &'a str,
+    pub(crate) comment: &'a str,
 }
 
 /// Takes a line apart; a user name is all of it, and URLs and e-mail addresses end at white space only.
-pub(super) fn line(kind: Option<Kind>, text: &str) -> Line<'_> {
+pub(crate) fn line(kind: Option<Kind>, text: &str) -> Line<'_> {
     let text = text.trim();
     let word = text.split([' ', '\t']).next().unwrap_or_default();
     let kind = kind.unwrap_or_else(|| match recognise(cut(word).trim_matches('"')) {

@@ -179,7 +179,7 @@ impl<'a> RawReport<'a> {
 }
 
 /// Seconds of a ttl; 0 and less is never.
-pub(super) fn seconds(ttl: &NumberOrText) -> Result<i64, String> {
+pub(crate) fn seconds(ttl: &NumberOrText) -> Result<i64, String> {
     match duration(&ttl.to_string()) {
         Some(seconds) => Ok(seconds.ceil() as i64),
         None => Err(format!("ttl `{ttl}` is not a time such as 3600 or 7d")),

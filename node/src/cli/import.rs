@@ -1,12 +1,13 @@
 //! `stockade import`: all values of a file, in requests of some lines, several of them under way.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use api::import::format::{self, Format, Wanted};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -40,6 +41,13 @@ pub(super) struct Arguments {
     /// A name for this import, by which an admin can undo it
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
+    /// Which public feed's form the file has: `plain`, `hosts`, `dshield`, `drop-json`, `csv`, `feodo`, `threatfox`,
+    /// `urlhaus`, `misp`, `misp-warninglist`; by default what its first lines leave no doubt about, else our own
+    #[arg(long, value_name = "FORM")]
+    format: Option<String>,
+    /// The column that holds the values, by name or number; for `csv`
+    #[arg(long, value_name = "COLUMN")]
+    column: Option<String>,
     /// Change nothing, and say what would be done
     #[arg(long)]
     dry_run: bool,
@@ -52,6 +60,40 @@ pub(super) struct Arguments {
     /// A list of values: CSV whose header names the value, NDJSON, or one a line (the first word counts, `#`, `;` and
     /// `//` begin comments); `-` is standard input
     file: PathBuf,
+}
+
+/// The start of a file, by which its form is known; a whole document of JSON where it is one.
+fn start(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    /// Feeds have long heads.
+    const START_BYTES: u64 = 64 << 10;
+    let mut start = Vec::new();
+    reader.take(START_BYTES).read_to_end(&mut start)?;
+    let text = String::from_utf8_lossy(&start);
+    if ["\"list\"", "\"Attribute\""].iter().any(|member| text.contains(member)) {
+        reader.read_to_end(&mut start)?;
+    }
+    Ok(start)
+}
+
+/// A public feed as NDJSON, each value on the line that it has in the feed.
+fn rewritten(mut reader: impl Read, format: &Format, wanted: Wanted<'_>) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let mut lines = String::new();
+    let mut line = 1;
+    for named in format.named(&String::from_utf8_lossy(&bytes), wanted)? {
+        while line < named.line {
+            lines.push('\n');
+            line += 1;
+        }
+        let mut report = serde_json::json!({"value": named.value});
+        if !named.comment.is_empty() {
+            report["comment"] = named.comment.into();
+        }
+        lines.push_str(&format!("{report}\n"));
+        line += 1;
+    }
+    Ok(lines)
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +115,21 @@ impl Arguments {
             parallel: self.parallel,
             counted_again: "sighted",
         };
-        upload.run(&self.file)
+        let problem = |error: io::Error| format!("{}: {error}", self.file.display());
+        let (mut reader, bytes) = open(&self.file).map_err(problem)?;
+        let start = start(&mut reader).map_err(problem)?;
+        let kind = self.kind.kind.parse().map_err(|()| format!("kind `{}` is not known", self.kind.kind))?;
+        let format = match (&self.format, &self.column) {
+            (Some(name), _) => Some(format::by_name(name)?),
+            (None, Some(_)) => Some(format::by_name("csv")?),
+            (None, None) => format::recognise(&String::from_utf8_lossy(&start), kind),
+        };
+        let reader = start.chain(reader);
+        let Some(format) = format else { return upload.send(reader, bytes, problem) };
+        let wanted = Wanted { kind, column: self.column.as_deref() };
+        let lines =
+            rewritten(reader, format, wanted).map_err(|error| format!("{}: {error}", self.file.display()))?;
+        upload.send(lines.as_bytes(), lines.len() as u64, problem)
     }
 
     fn path(&self) -> String {
@@ -115,15 +171,8 @@ pub(super) struct Upload<'a> {
 }
 
 impl Upload<'_> {
-    /// Sends all lines of a file, or of standard input if it is `-`, with a progress bar on a terminal; tells the
-    /// counts also when it breaks off.
-    pub(super) fn run(&self, file: &Path) -> Result<Ended, String> {
-        let problem = |error: io::Error| format!("{}: {error}", file.display());
-        let (reader, bytes) = open(file).map_err(problem)?;
-        self.send(reader, bytes, problem)
-    }
-
-    /// The same with a reader of so many bytes; 0 when nobody knows how many.
+    /// Sends all lines of a reader of so many bytes (0 when nobody knows how many), with a progress bar on a terminal;
+    /// tells the counts also when it breaks off.
     pub(super) fn send(
         &self,
         reader: impl BufRead,

@@ -84,6 +84,14 @@ pub enum Action {
     HookChanged,
     /// A hook is gone.
     HookDeleted,
+    /// An import is new, or another one.
+    ImportChanged,
+    /// An import is gone.
+    ImportDeleted,
+    /// Somebody asked for a run of an import.
+    ImportAsked,
+    /// An import was run, and there is something to tell.
+    ImportRan,
 }
 
 /// What something was done to.
@@ -119,7 +127,7 @@ impl Class {
 
 impl Action {
     /// Every action, in stored order.
-    pub const ALL: [Action; 24] = [
+    pub const ALL: [Action; 28] = [
         Action::Listed,
         Action::Removed,
         Action::Withdrawn,
@@ -144,6 +152,10 @@ impl Action {
         Action::FeedPublished,
         Action::HookChanged,
         Action::HookDeleted,
+        Action::ImportChanged,
+        Action::ImportDeleted,
+        Action::ImportAsked,
+        Action::ImportRan,
     ];
 
     /// The word used in answers.
@@ -173,6 +185,10 @@ impl Action {
             Action::FeedPublished => "feed_published",
             Action::HookChanged => "hook_changed",
             Action::HookDeleted => "hook_deleted",
+            Action::ImportChanged => "import_changed",
+            Action::ImportDeleted => "import_deleted",
+            Action::ImportAsked => "import_asked",
+            Action::ImportRan => "import_ran",
         }
     }
 

@@ -11,13 +11,14 @@ use super::account::{Role, Token};
 use super::allow::NewAllow;
 use super::answers::Once;
 use super::feed::Profile;
+use super::import::ImportRun;
 use super::observable::Observable;
 use super::settings::ClusterSettings;
 use super::timestamp::Timestamp;
 
 /// The version of the commands that this program knows. An operation that is added belongs to the next one, and
 /// `Operation::version` says so; the cluster takes it once every member knows it.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The most reports or observables one command carries; a longer bulk request is several commands.
 pub const REPORTS_MAX: usize = 256;
@@ -166,6 +167,34 @@ pub enum Operation {
     },
     /// Deletes a hook (admin).
     DeleteHook(Arc<str>),
+    /// Makes an import, or changes it (admin).
+    PutImport {
+        /// Its name.
+        name: Arc<str>,
+        /// What is taken from where; at most `IMPORT_BYTES_MAX`.
+        profile: Arc<str>,
+    },
+    /// Deletes an import (admin). What it has listed stays.
+    DeleteImport(Arc<str>),
+    /// Asks for a run of an import (admin).
+    AskImport {
+        /// Its name.
+        name: Arc<str>,
+        /// How many values may pass, whatever share of growth or shrinking is allowed.
+        approved: Option<u64>,
+    },
+    /// Remembers how far a run has come. The leader proposes it.
+    NoteImport(ImportRun),
+    /// Lists observables like `Import`, but what the account reports already is no sighting: it only stays listed
+    /// for longer. One outcome line a report.
+    Claim {
+        /// The label.
+        label: Arc<str>,
+        /// As in `Add`.
+        reports: Vec<Report>,
+    },
+    /// Takes back the account's own reports, whatever its role. One outcome line an observable.
+    Withdraw(Vec<Observable>),
 }
 
 /// One report: an add of one observable.
@@ -243,7 +272,7 @@ pub struct Origin {
 /// What came of one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Of `Add`, `Sight`, `Delete`, `AllowAdd` and `AllowDelete`: a line an observable, in order.
+    /// Of `Add`, `Sight`, `Delete`, `AllowAdd` and `AllowDelete`: a line an observable, in order; so of `Claim` and `Withdraw`.
     Lines(Vec<Line>),
     /// Done; of every other command.
     Done,
@@ -279,7 +308,7 @@ pub enum Line {
     Withdrawn,
     /// Not done, and why.
     Refused(Refusal),
-    /// Of `AllowAdd`: it was there already, and has its new comment now.
+    /// Of `AllowAdd`: it was there already, and has its new comment now. Of `Claim`: it was reported already.
     Updated,
 }
 
@@ -340,18 +369,25 @@ impl Operation {
             | Operation::PublishFeed(_)
             | Operation::PutHook { .. }
             | Operation::DeleteHook(_) => 1,
+            Operation::PutImport { .. }
+            | Operation::DeleteImport(_)
+            | Operation::AskImport { .. }
+            | Operation::NoteImport(_)
+            | Operation::Claim { .. }
+            | Operation::Withdraw(_) => 2,
         }
     }
 
     /// How many keys it changes, about; at least one.
     pub fn weight(&self) -> usize {
         match self {
-            Operation::Add(reports) | Operation::Sight(reports) | Operation::Import { reports, .. } => {
-                reports.len().max(1)
-            }
+            Operation::Add(reports)
+            | Operation::Sight(reports)
+            | Operation::Import { reports, .. }
+            | Operation::Claim { reports, .. } => reports.len().max(1),
             Operation::AllowAdd(allows) => allows.len().max(1),
             // A removal leaves a tombstone behind.
-            Operation::Delete(values) => 2 * values.len().max(1),
+            Operation::Delete(values) | Operation::Withdraw(values) => 2 * values.len().max(1),
             Operation::AllowDelete(values) => values.len().max(1),
             _ => 1,
         }

@@ -129,6 +129,11 @@ impl Entry {
         self.several().map_or_else(|| **self.source() == *source, |sources| sources.get(source).is_some())
     }
 
+    /// Whether this account has reported it.
+    pub fn is_reported_for(&self, account: &str) -> bool {
+        self.several().map_or_else(|| **self.account() == *account, |sources| sources.is_of(account))
+    }
+
     fn several(&self) -> Option<&Sources> {
         self.more.as_ref().and_then(|more| more.sources.as_ref())
     }

@@ -11,6 +11,7 @@ mod entry;
 mod feed;
 mod guard;
 mod hook;
+mod import;
 mod kind;
 mod list;
 mod network;
@@ -36,6 +37,7 @@ pub use feed::{
     NamedFeed, Profile, Published,
 };
 pub use hook::{HOOK_BYTES_MAX, HOOKS_MAX, Hook};
+pub use import::{IMPORT_BYTES_MAX, IMPORTS_MAX, Import, ImportRun};
 pub use kind::Kind;
 pub use list::{Applied, Cuts, Exported, Exporting, Feed, Gone, List, Rehearsal, Touched};
 pub use network::Network;

@@ -14,6 +14,7 @@ use super::cluster_info::ClusterInfo;
 use super::entry::Entry;
 use super::feed::NamedFeed;
 use super::hook::Hook;
+use super::import::Import;
 use super::kind::Kind;
 use super::observable::Observable;
 use super::settings::{ClusterSettings, Growth};
@@ -53,6 +54,8 @@ pub enum Record {
     Feed(Arc<NamedFeed>),
     /// A hook.
     Hook(Arc<Hook>),
+    /// An import.
+    Import(Arc<Import>),
 }
 
 /// The key of a record.
@@ -90,6 +93,8 @@ pub enum RecordKey {
     Feed(Arc<str>),
     /// Of a hook.
     Hook(Arc<str>),
+    /// Of an import.
+    Import(Arc<str>),
 }
 
 /// One change of the state.
@@ -130,6 +135,7 @@ impl Record {
             Record::Answer(key, _) => RecordKey::Answer(key.clone()),
             Record::Feed(feed) => RecordKey::Feed(feed.name.clone()),
             Record::Hook(hook) => RecordKey::Hook(hook.name.clone()),
+            Record::Import(import) => RecordKey::Import(import.name.clone()),
         }
     }
 }

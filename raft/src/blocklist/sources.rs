@@ -96,6 +96,11 @@ impl Sources {
         }
     }
 
+    /// Whether this account reports the entry.
+    pub fn is_of(&self, account: &str) -> bool {
+        self.0.iter().any(|(_, report)| *report.account == *account)
+    }
+
     /// Takes back what this account reported; whether there was anything.
     pub(super) fn withdraw(&mut self, account: &str) -> bool {
         let before = self.0.len();

@@ -69,6 +69,7 @@ fn operations() -> Vec<Operation> {
         Operation::CreateAccount { username: "anna".into(), password_hash: "$".into(), role: Role::Sensor },
         Operation::Expire,
         Operation::PutHook { name: "hive".into(), mapping: "{}".into() },
+        Operation::PutImport { name: "drop".into(), profile: "{}".into() },
     ]
 }
 

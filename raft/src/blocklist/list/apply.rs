@@ -114,6 +114,12 @@ impl Applying<'_> {
             Operation::PublishFeed(name) => self.publish_feed(time, actor, name),
             Operation::PutHook { name, mapping } => self.put_hook(time, actor, name, mapping),
             Operation::DeleteHook(name) => self.delete_hook(actor, name),
+            Operation::PutImport { name, profile } => self.put_import(time, actor, name, profile),
+            Operation::DeleteImport(name) => self.delete_import(actor, name),
+            Operation::AskImport { name, approved } => self.ask_import(time, actor, name, *approved),
+            Operation::NoteImport(run) => self.note_import(actor, run),
+            Operation::Claim { label, reports } => self.claim(time, actor, label, reports),
+            Operation::Withdraw(values) => self.withdraw(time, actor, values),
             Operation::PutSettings(settings) => self.put_settings(actor, settings),
             Operation::PutNodeAddresses { node, addresses } => {
                 self.put_node_addresses(actor, *node, addresses)

@@ -11,6 +11,7 @@ mod exporting;
 mod feed;
 mod feeds;
 mod hooks;
+mod imports;
 mod interner;
 mod membership;
 mod memory;
@@ -42,6 +43,7 @@ use super::command::Outcome;
 use super::entry::Entry;
 use super::feed::NamedFeed;
 use super::hook::Hook;
+use super::import::Import;
 use super::kind::Kind;
 use super::observable::Observable;
 use super::record::{Change, OriginMark};
@@ -76,6 +78,7 @@ pub struct List {
     answers: Answers,
     feeds: OrdMap<Arc<str>, Arc<NamedFeed>>,
     hooks: OrdMap<Arc<str>, Arc<Hook>>,
+    imports: OrdMap<Arc<str>, Arc<Import>>,
     // Derived from the above, never stored.
     counts: [usize; Kind::ALL.len()],
     widths: Widths,
@@ -178,6 +181,16 @@ impl List {
         self.hooks.values()
     }
 
+    /// One import.
+    pub fn import(&self, name: &str) -> Option<&Arc<Import>> {
+        self.imports.get(name)
+    }
+
+    /// All imports by name.
+    pub fn imports(&self) -> impl Iterator<Item = &Arc<Import>> {
+        self.imports.values()
+    }
+
     /// How many entries stand on the list by this account.
     pub fn count_by_account(&self, account: &str) -> u64 {
         self.by_account.get(account).copied().unwrap_or(0)
@@ -205,6 +218,7 @@ impl PartialEq for List {
             && self.answers == other.answers
             && self.feeds == other.feeds
             && self.hooks == other.hooks
+            && self.imports == other.imports
             && self.settings == other.settings
             && self.node_addresses == other.node_addresses
     }

@@ -41,6 +41,7 @@ impl List {
             Record::Answer(key, answer) => self.answers.put(key, answer),
             Record::Feed(feed) => self.put_feed(feed),
             Record::Hook(hook) => drop(self.hooks.insert(hook.name.clone(), hook)),
+            Record::Import(import) => drop(self.imports.insert(import.name.clone(), import)),
             Record::Settings(settings) => self.settings = Arc::new(settings),
             Record::NodeAddresses(node, addresses) => self.put_node_addresses(node, addresses),
         }
@@ -70,6 +71,7 @@ impl List {
         let answers = answers.map(|(key, answer)| Record::Answer(key.clone(), answer.clone()));
         let feeds = self.feeds.values().cloned().map(Record::Feed);
         let hooks = self.hooks.values().cloned().map(Record::Hook);
+        let imports = self.imports.values().cloned().map(Record::Import);
         entries
             .chain(accounts)
             .chain(origins)
@@ -86,6 +88,7 @@ impl List {
             .chain(answers)
             .chain(feeds)
             .chain(hooks)
+            .chain(imports)
     }
 
     /// What became of a key that was touched.
@@ -120,6 +123,7 @@ impl List {
             }
             RecordKey::Feed(name) => self.feeds.get(name).cloned().map(Record::Feed),
             RecordKey::Hook(name) => self.hooks.get(name).cloned().map(Record::Hook),
+            RecordKey::Import(name) => self.imports.get(name).cloned().map(Record::Import),
             RecordKey::Settings => self.settings_record(),
             RecordKey::NodeAddresses(node) => {
                 let addresses = self.node_addresses.get(node).cloned();

@@ -80,14 +80,19 @@ impl Applying<'_> {
             let done = delete_one(self, time, actor, value);
             lines.push(done.unwrap_or_else(Line::Refused));
         }
-        for (line, action) in [(Line::Deleted, Action::Removed), (Line::Withdrawn, Action::Withdrawn)] {
-            let done = values.iter().zip(&lines).filter(|(_, done)| **done == line);
-            self.note_values(actor, action, done.map(|(value, _)| value.clone()), "");
-        }
+        self.note_gone(actor, values, &lines);
         Ok(Outcome::Lines(lines))
     }
 
-    fn add_one(
+    /// Remembers what was removed, and what was withdrawn.
+    pub(super) fn note_gone(&mut self, actor: &Actor, values: &[Observable], lines: &[Line]) {
+        for (line, action) in [(Line::Deleted, Action::Removed), (Line::Withdrawn, Action::Withdrawn)] {
+            let done = values.iter().zip(lines).filter(|(_, done)| **done == line);
+            self.note_values(actor, action, done.map(|(value, _)| value.clone()), "");
+        }
+    }
+
+    pub(super) fn add_one(
         &mut self,
         time: Timestamp,
         actor: &Actor,
@@ -118,8 +123,13 @@ impl Applying<'_> {
             comment: cut(&report.comment, COMMENT_BYTES_MAX),
             source: cut(source, SOURCE_BYTES_MAX),
             account: actor.account.clone(),
-            ttl: report.ttl.or_else(|| self.list.settings.default_ttl.get(&report.value.kind()).copied()),
+            ttl: self.ttl(report),
         }
+    }
+
+    /// Seconds until what is reported leaves the list, if this or the cluster's settings say.
+    pub(super) fn ttl(&self, report: &Report) -> Option<i64> {
+        report.ttl.or_else(|| self.list.settings.default_ttl.get(&report.value.kind()).copied())
     }
 
     fn remove_one(&mut self, time: Timestamp, actor: &Actor, value: &Observable) -> Result<Line, Refusal> {
@@ -129,7 +139,12 @@ impl Applying<'_> {
         Ok(Line::Deleted)
     }
 
-    fn withdraw_one(&mut self, time: Timestamp, actor: &Actor, value: &Observable) -> Result<Line, Refusal> {
+    pub(super) fn withdraw_one(
+        &mut self,
+        time: Timestamp,
+        actor: &Actor,
+        value: &Observable,
+    ) -> Result<Line, Refusal> {
         let mut entry = WholeEntry::from(&**self.listed(value)?);
         if !entry.sources.withdraw(&actor.account) {
             let (noun, account) = (value.kind().noun(), &actor.account);
@@ -199,7 +214,7 @@ pub(super) fn add_tags(entry: &mut WholeEntry, tags: &BTreeSet<Arc<str>>) {
 }
 
 /// When an add with this time to live expires; `None` is never.
-fn expiry(time: Timestamp, ttl: i64) -> Option<Timestamp> {
+pub(super) fn expiry(time: Timestamp, ttl: i64) -> Option<Timestamp> {
     (ttl > 0).then(|| time.plus_seconds(ttl).min(Timestamp::MAX))
 }
 

@@ -54,6 +54,7 @@ proptest! {
         prop_assert_eq!(entry.source_count(), whole.sources.len());
         for name in ["", "web01", "anna", "web01 (anna)"] {
             prop_assert_eq!(entry.is_reported_by(name), whole.sources.get(name).is_some());
+            prop_assert_eq!(entry.is_reported_for(name), whole.sources.is_of(name));
         }
     }
 

@@ -22,6 +22,7 @@ mod patching;
 mod replay;
 mod reporting;
 mod stored;
+mod taking_in;
 mod undoing;
 
 pub(crate) use fixtures::batch;

@@ -9,8 +9,8 @@ use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptes
 
 use super::fixtures::{actor, batch, command, ip};
 use crate::blocklist::{
-    Change, ClusterSettings, Command, GrowthBrake, Kind, List, NewAllow, Observable, Once, Operation,
-    Outcome, Patch, Profile, Record, RecordKey, Report, Role, Timestamp, Token, Undo, Whose,
+    Change, ClusterSettings, Command, GrowthBrake, ImportRun, Kind, List, NewAllow, Observable, Once,
+    Operation, Outcome, Patch, Profile, Record, RecordKey, Report, Role, Timestamp, Token, Undo, Whose,
 };
 
 /// Few values, so that commands meet.
@@ -100,6 +100,27 @@ fn operation() -> impl Strategy<Value = Operation> {
                 mapping: mapping.into(),
             }),
             1 => (0..2u8).prop_map(|number| Operation::DeleteHook(format!("hook-{number}").into())),
+            1 => (0..2u8, name()).prop_map(|(number, profile)| Operation::PutImport {
+                name: format!("import-{number}").into(),
+                profile: profile.into(),
+            }),
+            1 => (0..2u8).prop_map(|number| Operation::DeleteImport(format!("import-{number}").into())),
+            1 => (0..2u8, proptest::option::of(0..9u64)).prop_map(|(number, approved)| Operation::AskImport {
+                name: format!("import-{number}").into(),
+                approved,
+            }),
+            2 => (0..2u8, 0..100i64, any::<bool>()).prop_map(|(number, second, ended)| {
+                Operation::NoteImport(ImportRun {
+                    name: format!("import-{number}").into(),
+                    changed: Timestamp(second * 1000),
+                    started: Timestamp(second * 1000),
+                    ended,
+                    run: "{}".into(),
+                    deed: "ran".into(),
+                })
+            }),
+            2 => vec(any_report(), 1..4).prop_map(|reports| Operation::Claim { label: "feed".into(), reports }),
+            1 => vec(observable(), 0..3).prop_map(Operation::Withdraw),
             1 => any::<u8>().prop_map(|byte| Operation::AllocateNode { join_key: [byte; 16] }),
             2 => (vec(any_report(), 1..4), 0..2u8).prop_map(|(reports, label)| Operation::Import {
                 label: format!("feed-{label}").into(),

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use super::fixtures::{ip, report};
 use crate::blocklist::{
     Action, Allow, Answer, AnswerKey, Class, ClusterSettings, Deed, Frozen, Given, Growth, GrowthBrake, Hook,
-    Kind, Line, NamedFeed, NewAllow, Operation, Patch, Profile, Published, Record, Refusal, Subject,
-    Timestamp, Undo, Whose,
+    Import, ImportRun, Kind, Line, NamedFeed, NewAllow, Operation, Patch, Profile, Published, Record,
+    Refusal, Subject, Timestamp, Undo, Whose,
 };
 use crate::codec::{self, Content};
 
@@ -81,6 +81,23 @@ fn operations_keep_their_bytes() {
     check(&Operation::PublishFeed("office".into()), "15066f6666696365");
     check(&Operation::PutHook { name: "hive".into(), mapping: "{}".into() }, "160468697665027b7d");
     check(&Operation::DeleteHook("hive".into()), "170468697665");
+    check(&Operation::PutImport { name: "drop".into(), profile: "{}".into() }, "180464726f70027b7d");
+    check(&Operation::DeleteImport("drop".into()), "190464726f70");
+    check(&Operation::AskImport { name: "drop".into(), approved: Some(9) }, "1a0464726f700109");
+    let run = ImportRun {
+        name: "drop".into(),
+        changed: Timestamp(5),
+        started: Timestamp(6),
+        ended: true,
+        run: "{}".into(),
+        deed: "x".into(),
+    };
+    check(&Operation::NoteImport(run), "1b0464726f700a0c01027b7d0178");
+    check(
+        &Operation::Claim { label: "feed".into(), reports: vec![report("192.0.2.1")] },
+        "1c0466656564010000c00002012007426164206775790c3139382e35312e3130302e39000000",
+    );
+    check(&Operation::Withdraw(vec![ip("192.0.2.0/24")]), "1d010000c000020018");
 }
 
 #[test]
@@ -143,6 +160,16 @@ fn records_keep_their_bytes() {
     let hook =
         Hook { name: "hive".into(), mapping: "{}".into(), account: "root".into(), changed: Timestamp(5) };
     check(&Record::Hook(hook.into()), "0f0468697665027b7d04726f6f740a");
+    let import = Import {
+        name: "drop".into(),
+        profile: "{}".into(),
+        account: "root".into(),
+        changed: Timestamp(5),
+        asked: Some(Timestamp(6)),
+        approved: Some(7),
+        run: "[]".into(),
+    };
+    check(&Record::Import(import.into()), "100464726f70027b7d04726f6f740a010c0107025b5d");
 }
 
 #[test]
