@@ -90,13 +90,13 @@ impl Recipe {
         let first = rows.first()?.value.clone();
         let narrowed = Cell::new(0);
         rows.retain(|row| self.query.narrow.keeps(row, &narrowed));
-        Some(self.written(first, rows, narrowed.get()))
+        Some(self.written(first, rows, &self.shape, narrowed.get()))
     }
 
     /// Rows written down, without those that the format cannot hold.
-    fn written(&self, first: Observable, rows: &mut Vec<Row<'_>>, skipped: usize) -> Chunk {
+    fn written(&self, first: Observable, rows: &mut Vec<Row<'_>>, shape: &Shape, skipped: usize) -> Chunk {
         let found = rows.len();
-        rows.retain(|row| self.format.holds(&row.value, &self.shape));
+        rows.retain(|row| self.format.holds(&row.value, shape));
         let skipped = skipped + found - rows.len();
         let mut totals = Totals::default();
         let mut parts = [Vec::new(), Vec::new()];
@@ -108,7 +108,7 @@ impl Recipe {
         let texts = parts.map(|rows| {
             let mut text = Vec::new();
             if !rows.is_empty() {
-                self.format.lines(&mut rows.into_iter(), &self.shape, &mut text);
+                self.format.lines(&mut rows.into_iter(), shape, &mut text);
                 text.shrink_to_fit();
             }
             text
@@ -119,8 +119,9 @@ impl Recipe {
     fn write_as_one(&self, picture: &Picture) -> Export {
         let Page { mut rows, truncated, skipped, next } = self.query.page(&picture.list);
         let first = rows.first().map(|row| row.value.clone());
+        let shape = self.shape_of(picture);
         let chunks: Vector<Chunk> =
-            first.into_iter().map(|first| self.written(first, &mut rows, skipped)).collect();
+            first.into_iter().map(|first| self.written(first, &mut rows, &shape, skipped)).collect();
         let skipped = chunks.front().map_or(skipped, |chunk| chunk.skipped);
         let next = next.map(|cursor| cursor.not_beyond(picture.index).encode());
         let around = |totals: &Totals| Around { truncated, next, ..self.around(totals, picture) };
@@ -129,9 +130,13 @@ impl Recipe {
         export
     }
 
+    /// As of this picture: a row that stands alone says nothing of the list's version, all of them together may.
+    fn shape_of(&self, picture: &Picture) -> Shape {
+        Shape { version: picture.list.last_changed(self.query.kind), ..self.shape.clone() }
+    }
+
     fn around(&self, totals: &Totals, picture: &Picture) -> Around {
-        let version = picture.list.last_changed(self.query.kind);
-        let shape = Shape { version, ..self.shape.clone() };
+        let shape = self.shape_of(picture);
         let frame = |place: Frame| {
             let mut out = Vec::new();
             if place != Frame::Middle || self.format.splits_families() {
@@ -145,7 +150,7 @@ impl Recipe {
             truncated: 0,
             next: None,
             cuts: Cuts::default(),
-            version,
+            version: shape.version,
             index: picture.index,
             pending: picture.pending,
             is_kept: self.query.is_worth_keeping(),

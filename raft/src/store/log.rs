@@ -148,13 +148,15 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         self.flushed().await
     }
 
-    /// Not waited for, and written with what is appended next: a lost committed index only means that less is applied again before the leader says
-    /// how far it is.
+    /// Not waited for: a lost committed index only means that less is applied again before the leader says
+    /// how far it is. Written at once all the same: a node that is killed, and finds no leader, shows what it has
+    /// applied.
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
         let mut log = self.log.lock();
         let Some(id) = committed.map(|id| StoredLogId((&id).into())) else { return Ok(()) };
         if log.log_state().last().is_some_and(|last| id <= *last) {
             log.commit(id)?;
+            log.flush(false, None)?;
         }
         Ok(())
     }
