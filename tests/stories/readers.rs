@@ -4,9 +4,12 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use stockade_tests::{Home, Sensor, TestCluster, run, wheel};
+use stockade_tests::{Home, Sensor, TestCluster, run, wait_for, wheel};
+
+const WITHIN: Duration = Duration::from_secs(20);
 
 const COMMENT: &str = "scan \"of\" $(ports)\t\\x41; and\nmore";
 
@@ -68,7 +71,16 @@ fn suricataparser_reads_the_rules() {
     let client = cluster.analyst(0);
     let many: String = (0..250).map(|host| format!("203.0.113.{host}\n")).collect();
     client.request("POST", "/ip/add").body("text/plain", many).send().expect(200);
-    let answer = client.get("/ip/all?format=suricata-rules&label=shared").expect(200);
+    let version = || {
+        let list = client.get("/ip/all?format=nft").expect(200);
+        list.text().split("v=").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+    };
+    // A node that has just begun tells its addresses, which must not be listed: the list has a new version then.
+    let (answer, version) = wait_for("the list stands still", WITHIN, || {
+        let before = version();
+        let answer = client.get("/ip/all?format=suricata-rules&label=shared").expect(200);
+        (version() == before).then_some((answer, before))
+    });
     assert!(answer.text().lines().all(|line| line.len() < 8_192));
     fs::write(home.path().join("rules"), &answer.body).unwrap();
     let script = "import json; from suricataparser import parse_file\n\
@@ -76,8 +88,6 @@ fn suricataparser_reads_the_rules() {
                   print(json.dumps([[r.enabled, r.action, r.header, r.msg, r.sid, r.rev] for r in rules]))";
     let rules = python(&home, &["suricataparser==1.0.0"], script);
     let rules = rules.as_array().unwrap();
-    let index = client.get("/ip/all?format=nft").expect(200);
-    let version = index.text().split("v=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     let mut addresses = Vec::new();
     for (number, rule) in rules.iter().enumerate() {
         assert_eq!(
