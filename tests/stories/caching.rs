@@ -3,9 +3,12 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
-use stockade_tests::{Answer, Client, PASSWORD, TestCluster, analyst_header, send_raw};
+use stockade_tests::{Answer, Client, PASSWORD, TestCluster, analyst_header, send_raw, wait_for};
+
+const WITHIN: Duration = Duration::from_secs(20);
 
 /// Headers of a list that say what it is, and must be the same for HEAD and GET.
 const DESCRIBING: [&str; 5] = ["content-length", "content-type", "etag", "last-modified", "stockade-count"];
@@ -57,6 +60,61 @@ fn an_etag_is_the_same_on_every_node_until_the_list_changes() {
     let values = cluster.analyst(0).get("/ip/all?format=txt").expect(200);
     cluster.analyst(0).post("/ip/delete", &json!({"ip": "198.51.100.1"})).expect(200);
     assert_ne!(etag(&cluster.analyst(0).get("/ip/all?format=txt").expect(200)), etag(&values));
+}
+
+#[test]
+fn a_date_stands_for_one_content_on_every_node() {
+    let mut cluster = TestCluster::start(3);
+    let path = "/ip/all?format=txt";
+    // Two changes in one second have no date: one that is alone in its own has.
+    let date = wait_for("a change that is alone in its second", WITHIN, || {
+        let _ = cluster.analyst(0).post("/ip/add", &json!({"ip": "198.51.100.1"}));
+        cluster.analyst(0).get(path).expect(200).header("last-modified").map(str::to_owned)
+    });
+    cluster.wait_level();
+    let asked = |number: usize, since: &str| {
+        cluster.analyst(number).request("GET", path).header("if-modified-since", since).send()
+    };
+    for number in 0..3 {
+        let got = cluster.analyst(number).get(path).expect(200);
+        assert_eq!(got.header("last-modified"), Some(date.as_str()), "on node {number}");
+        let known = asked(number, &date).expect(304);
+        assert_eq!(etag(&known), etag(&got));
+        asked(number, "Fri, 01 Jan 2100 00:00:00 GMT").expect(200);
+        let client = cluster.analyst(number);
+        let tagged = client.request("GET", path).header("if-modified-since", &date);
+        tagged.header("if-none-match", "\"other\"").send().expect(200);
+    }
+    cluster.analyst(1).post("/ip/add", &json!({"ip": "198.51.100.2"})).expect(201);
+    let index = cluster.analyst(1).get(path).expect(200).header("stockade-index").unwrap().to_owned();
+    for number in 0..3 {
+        let path = format!("{path}&min_index={index}");
+        let client = cluster.analyst(number);
+        client.request("GET", &path).header("if-modified-since", &date).send().expect(200);
+    }
+}
+
+#[test]
+fn a_feed_has_no_date_until_the_list_changes_after_it_was_made() {
+    let cluster = TestCluster::start(1);
+    let client = cluster.analyst(0);
+    let make = |format: &str| {
+        let feed = json!({"kind": "ip", "query": "", "format": format});
+        cluster.nodes[0].operator().request("PUT", "/admin/feeds/edge").json(&feed).send()
+    };
+    make("txt").expect(201);
+    let dated = || {
+        let _ = client.post("/ip/add", &json!({"ip": "198.51.100.1"}));
+        client.get("/feed/edge.txt").expect(200).header("last-modified").map(str::to_owned)
+    };
+    let date = wait_for("the feed has a date", WITHIN, dated);
+    let since = || client.request("GET", "/feed/edge.txt").header("if-modified-since", &date).send();
+    since().expect(304);
+    // The list is the same, and what the feed shows of it is not.
+    make("csv").expect(200);
+    let changed = since().expect(200);
+    assert!(changed.header("last-modified").is_none(), "{changed:?}");
+    wait_for("the feed has a date again", WITHIN, dated);
 }
 
 /// Many addresses, more than one chunk of a rendered list holds; every hundredth is a network.

@@ -1,6 +1,7 @@
 //! An export as an HTTP answer: its tag, its coding, or that the client has it.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,16 +16,19 @@ use crate::app::App;
 use crate::error::ApiError;
 
 /// A list, or that the client has it; says what it is and how much it leaves out. It is compressed where the client
-/// asks for that and the compressed bytes can be kept: never for one request.
+/// asks for that and the compressed bytes can be kept: never for one request. `decided` is the log index at which it was
+/// decided what is found here: only a list that has changed since is known by its date.
 pub(crate) async fn answer(
     app: &App,
     asked: &HeaderMap,
     content_type: HeaderValue,
     export: &Arc<Export>,
+    decided: u64,
 ) -> Result<Response, ApiError> {
     let lasting = export.is_kept && export.length <= BYTES_MAX / 2;
     let coding = if lasting { Coding::asked_for(asked) } else { Coding::Identity };
-    let (mut response, tag) = match known(asked, export, coding) {
+    let modified = if export.version > decided { date(export, SystemTime::now()) } else { None };
+    let (mut response, tag) = match known(asked, export, modified.as_deref(), coding) {
         Some(tag) => (empty(StatusCode::NOT_MODIFIED), tag),
         None => {
             make_pieces(app, export, coding).await?;
@@ -39,6 +43,9 @@ pub(crate) async fn answer(
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, answer::text(&tag)?);
+    if let Some(modified) = modified {
+        headers.insert(header::LAST_MODIFIED, answer::text(&modified)?);
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(answer::COUNT, HeaderValue::from(export.count));
@@ -78,8 +85,21 @@ fn tag(export: &Export, coding: Coding) -> String {
     }
 }
 
-/// The tag by which `If-None-Match` names this list: of whichever coding the client has it in.
-fn known(asked: &HeaderMap, export: &Export, coding: Coding) -> Option<String> {
+/// When the list changed last. A date that is yet to come is not told (RFC 9110, section 8.8.2.1).
+fn date(export: &Export, now: SystemTime) -> Option<String> {
+    let since = u64::try_from(export.modified?.0).ok()?;
+    let moment = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(since))?;
+    (moment <= now).then(|| httpdate::fmt_http_date(moment))
+}
+
+/// The tag of this list when the client has it: by `If-None-Match`, in whichever coding it has it, or, where that is
+/// not sent, by a date that is exactly this one. A later date says nothing: the node that it is from may have been
+/// behind this one.
+fn known(asked: &HeaderMap, export: &Export, modified: Option<&str>, coding: Coding) -> Option<String> {
+    if !asked.contains_key(header::IF_NONE_MATCH) {
+        let since = asked.get(header::IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok());
+        return (since.is_some() && since == modified).then(|| tag(export, coding));
+    }
     let values = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let named = |word: &str| {
         let word = word.trim();

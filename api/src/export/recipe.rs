@@ -151,6 +151,7 @@ impl Recipe {
             next: None,
             cuts: Cuts::default(),
             version: shape.version,
+            modified: picture.list.modified(self.query.kind).filter(|_| picture.pending == 0),
             index: picture.index,
             pending: picture.pending,
             is_kept: self.query.is_worth_keeping(),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crc32fast::Hasher;
 use imbl::Vector;
 use raft::Picture;
-use raft::blocklist::Cuts;
+use raft::blocklist::{Cuts, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::chunk::{Chunk, digest};
@@ -38,6 +38,8 @@ pub(crate) struct Export {
     pub(super) length: u64,
     /// The last change of the list that it holds.
     pub(super) version: u64,
+    /// When that was, where it is known to the second.
+    pub(super) modified: Option<Timestamp>,
     /// The log index that it was written at.
     pub(super) index: u64,
     /// Reports in it that no other node has.
@@ -62,6 +64,7 @@ pub(super) struct Around {
     pub(super) next: Option<String>,
     pub(super) cuts: Cuts,
     pub(super) version: u64,
+    pub(super) modified: Option<Timestamp>,
     pub(super) index: u64,
     pub(super) pending: u64,
     pub(super) is_kept: bool,
@@ -83,7 +86,7 @@ impl Export {
                 }
             }
         }
-        let Around { frames, separator, truncated, next, cuts, version, index, pending, is_kept } =
+        let Around { frames, separator, truncated, next, cuts, version, modified, index, pending, is_kept } =
             around(&totals);
         for frame in &frames {
             length += frame.len() as u64;
@@ -104,6 +107,7 @@ impl Export {
             next,
             length,
             version,
+            modified,
             index,
             pending,
             is_kept,
@@ -120,6 +124,7 @@ impl Export {
             next: None,
             cuts: Cuts::default(),
             version: 0,
+            modified: None,
             index: 0,
             pending: 0,
             is_kept: true,

@@ -78,7 +78,8 @@ async fn hand_out(
             }
         };
     }
-    let mut response = export::answer(app, headers, content_type, &export).await?;
+    let decided = if feed.frozen.is_some() { u64::MAX } else { feed.published.index };
+    let mut response = export::answer(app, headers, content_type, &export, decided).await?;
     if let Some(frozen) = &feed.frozen {
         response.headers_mut().insert(FROZEN, HeaderValue::from(frozen.index));
     }

@@ -52,7 +52,7 @@ pub(crate) async fn all(
     let picture = app.cluster.read(&freshness).await?;
     let (index, pending) = (picture.index, picture.pending);
     let export = export(&app, &rendering, picture, Moment::OrLater).await?;
-    let mut response = export::answer(&app, &headers, rendering.content_type(), &export).await?;
+    let mut response = export::answer(&app, &headers, rendering.content_type(), &export, 0).await?;
     say_next(&mut response, &export, kind, &parameters)?;
     answer::say_pending(&mut response, pending);
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));

@@ -39,7 +39,7 @@ pub use feed::{
 pub use hook::{HOOK_BYTES_MAX, HOOKS_MAX, Hook};
 pub use import::{IMPORT_BYTES_MAX, IMPORTS_MAX, Import, ImportRun};
 pub use kind::Kind;
-pub use list::{Applied, Cuts, Exported, Exporting, Feed, Gone, List, Rehearsal, Touched};
+pub use list::{Applied, Cuts, Exported, Exporting, Feed, Gone, List, Modified, Rehearsal, Touched};
 pub use network::Network;
 pub use observable::{Malformed, Observable};
 pub use record::{Change, OriginMark, Record, RecordKey};

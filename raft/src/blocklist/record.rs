@@ -16,6 +16,7 @@ use super::feed::NamedFeed;
 use super::hook::Hook;
 use super::import::Import;
 use super::kind::Kind;
+use super::list::Modified;
 use super::observable::Observable;
 use super::settings::{ClusterSettings, Growth};
 
@@ -56,6 +57,8 @@ pub enum Record {
     Hook(Arc<Hook>),
     /// An import.
     Import(Arc<Import>),
+    /// When entries of a kind changed last.
+    Modified(Kind, Modified),
 }
 
 /// The key of a record.
@@ -95,6 +98,8 @@ pub enum RecordKey {
     Hook(Arc<str>),
     /// Of an import.
     Import(Arc<str>),
+    /// Of when entries of a kind changed last.
+    Modified(Kind),
 }
 
 /// One change of the state.
@@ -136,6 +141,7 @@ impl Record {
             Record::Feed(feed) => RecordKey::Feed(feed.name.clone()),
             Record::Hook(hook) => RecordKey::Hook(hook.name.clone()),
             Record::Import(import) => RecordKey::Import(import.name.clone()),
+            Record::Modified(kind, _) => RecordKey::Modified(*kind),
         }
     }
 }

@@ -26,6 +26,7 @@ pub(crate) fn record(key: &RecordKey) -> Vec<u8> {
         RecordKey::Feed(name) => [&[15], name.as_bytes()].concat(),
         RecordKey::Hook(name) => [&[16], name.as_bytes()].concat(),
         RecordKey::Import(name) => [&[17], name.as_bytes()].concat(),
+        RecordKey::Modified(kind) => vec![18, kind_byte(*kind)],
         RecordKey::NodeAddresses(node) => [&[7], node.to_be_bytes().as_slice()].concat(),
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::memory::CHAPTER_SUBJECTS;
+use super::modified::{DATED_FROM, Modified};
 use super::{Applied, List};
 use crate::blocklist::account::Role;
 use crate::blocklist::audit::{Action, Deed, Subject};
@@ -173,6 +174,12 @@ impl Applying<'_> {
 
     /// Notes that exports of this kind may be other ones now.
     pub(super) fn touch_kind(&mut self, kind: Kind) {
+        if self.list.version() >= DATED_FROM {
+            let further = self.list.last_changed[kind as usize] == self.index;
+            let modified = &mut self.list.modified[kind as usize];
+            *modified = Some(Modified::next(*modified, self.time, further));
+            self.touch(RecordKey::Modified(kind));
+        }
         self.list.last_changed[kind as usize] = self.index;
         self.touch(RecordKey::LastChanged(kind));
     }

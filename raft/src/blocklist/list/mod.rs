@@ -15,6 +15,7 @@ mod imports;
 mod interner;
 mod membership;
 mod memory;
+mod modified;
 mod nesting;
 mod parts;
 mod patch;
@@ -54,6 +55,7 @@ pub use exporting::{Cuts, Exported, Exporting};
 pub use feed::{Feed, Gone, Touched};
 pub(super) use interner::Interner;
 use memory::Chapters;
+pub use modified::Modified;
 use recent::Recent;
 pub use rehearsal::Rehearsal;
 use tombstones::Tombstones;
@@ -68,6 +70,7 @@ pub struct List {
     origins: OrdMap<u64, OriginMark>,
     cluster: Arc<ClusterInfo>,
     last_changed: [u64; Kind::ALL.len()],
+    modified: [Option<Modified>; Kind::ALL.len()],
     settings: Arc<ClusterSettings>,
     node_addresses: Arc<BTreeMap<u64, BTreeSet<IpAddr>>>,
     allows: OrdMap<Observable, Arc<Allow>>,
@@ -134,6 +137,12 @@ impl List {
     /// The index of the last change to entries of this kind; 0 when there was none. The ground of ETags.
     pub fn last_changed(&self, kind: Kind) -> u64 {
         self.last_changed[kind as usize]
+    }
+
+    /// The second of the last change to exports of this kind, where it stands for one content alone. The ground of
+    /// `Last-Modified`.
+    pub fn modified(&self, kind: Kind) -> Option<Timestamp> {
+        self.modified[kind as usize].and_then(Modified::date)
     }
 
     /// One account.

@@ -42,6 +42,7 @@ impl List {
             Record::Feed(feed) => self.put_feed(feed),
             Record::Hook(hook) => drop(self.hooks.insert(hook.name.clone(), hook)),
             Record::Import(import) => drop(self.imports.insert(import.name.clone(), import)),
+            Record::Modified(kind, modified) => self.modified[kind as usize] = Some(modified),
             Record::Settings(settings) => self.settings = Arc::new(settings),
             Record::NodeAddresses(node, addresses) => self.put_node_addresses(node, addresses),
         }
@@ -72,6 +73,7 @@ impl List {
         let feeds = self.feeds.values().cloned().map(Record::Feed);
         let hooks = self.hooks.values().cloned().map(Record::Hook);
         let imports = self.imports.values().cloned().map(Record::Import);
+        let modified = Kind::ALL.into_iter().filter_map(|kind| self.modified_record(kind));
         entries
             .chain(accounts)
             .chain(origins)
@@ -89,6 +91,7 @@ impl List {
             .chain(feeds)
             .chain(hooks)
             .chain(imports)
+            .chain(modified)
     }
 
     /// What became of a key that was touched.
@@ -124,6 +127,7 @@ impl List {
             RecordKey::Feed(name) => self.feeds.get(name).cloned().map(Record::Feed),
             RecordKey::Hook(name) => self.hooks.get(name).cloned().map(Record::Hook),
             RecordKey::Import(name) => self.imports.get(name).cloned().map(Record::Import),
+            RecordKey::Modified(kind) => self.modified_record(*kind),
             RecordKey::Settings => self.settings_record(),
             RecordKey::NodeAddresses(node) => {
                 let addresses = self.node_addresses.get(node).cloned();
@@ -231,6 +235,10 @@ impl List {
     fn audit_forgotten_record(&self, class: Class) -> Option<Record> {
         let index = self.audit_forgotten(class);
         (index > 0).then_some(Record::AuditForgotten(class, index))
+    }
+
+    fn modified_record(&self, kind: Kind) -> Option<Record> {
+        self.modified[kind as usize].map(|modified| Record::Modified(kind, modified))
     }
 
     fn last_changed_record(&self, kind: Kind) -> Option<Record> {

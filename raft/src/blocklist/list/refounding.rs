@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::List;
+use super::{List, Modified};
 use crate::blocklist::audit::{Action, Deed, Subject};
 use crate::blocklist::cluster_info::ClusterInfo;
 use crate::blocklist::timestamp::Timestamp;
@@ -21,6 +21,8 @@ impl List {
         self.cluster = Arc::new(cluster);
         self.node_addresses = Arc::default();
         self.feed_floors.fill(index);
+        // Which addresses are the nodes' own has changed, and with them perhaps the exports.
+        self.modified = self.modified.map(|modified| modified.map(Modified::undated));
         let action = Action::Founded;
         let deed = Deed {
             time,

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use super::fixtures::{ip, report};
 use crate::blocklist::{
     Action, Allow, Answer, AnswerKey, Class, ClusterSettings, Deed, Frozen, Given, Growth, GrowthBrake, Hook,
-    Import, ImportRun, Kind, Line, NamedFeed, NewAllow, Operation, Patch, Profile, Published, Record,
-    Refusal, Subject, Timestamp, Undo, Whose,
+    Import, ImportRun, Kind, Line, Modified, NamedFeed, NewAllow, Operation, Patch, Profile, Published,
+    Record, Refusal, Subject, Timestamp, Undo, Whose,
 };
 use crate::codec::{self, Content};
 
@@ -170,6 +170,9 @@ fn records_keep_their_bytes() {
         run: "[]".into(),
     };
     check(&Record::Import(import.into()), "100464726f70027b7d04726f6f740a010c0107025b5d");
+    let modified = Modified::next(None, Timestamp(5_000), false);
+    let modified = Modified::next(Some(modified), Timestamp(6_999), false);
+    check(&Record::Modified(Kind::Domain, modified), "11010c01");
 }
 
 #[test]
