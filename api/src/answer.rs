@@ -77,6 +77,11 @@ pub(crate) fn say_pending(response: &mut Response, pending: u64) {
     }
 }
 
+/// Says that something was done, and at which index.
+pub(crate) fn done(text: &str, index: u64) -> Response {
+    at_index(message(StatusCode::OK, text), index)
+}
+
 /// The same answer, saying which index it reflects.
 pub(crate) fn at_index(mut response: Response, index: u64) -> Response {
     response.headers_mut().insert(INDEX, HeaderValue::from(index));

@@ -6,13 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use raft::Cluster;
-use raft::blocklist::Timestamp;
+use raft::blocklist::{Command, Outcome, Timestamp};
 
 use crate::ApiSettings;
 use crate::answer;
 use crate::consumers::Consumers;
 use crate::credentials::Credentials;
 use crate::crowdsec::Cursors;
+use crate::error::ApiError;
 use crate::export::Exports;
 use crate::followers::Followers;
 use crate::metrics::Requests;
@@ -42,9 +43,16 @@ impl App {
             cursors: Cursors::default(),
         }
     }
-}
 
-impl App {
+    /// Has a command carried out of which nothing is told but that it is done; the log index at which it is.
+    pub(crate) async fn decide(&self, command: Command) -> Result<u64, ApiError> {
+        let written = self.cluster.propose(command).await?;
+        match written.outcome {
+            Outcome::Refused(refusal) => Err(refusal.into()),
+            _ => Ok(written.index),
+        }
+    }
+
     /// A read's answer, saying which index it reflects and how long ago a leader was heard of.
     pub(crate) fn read_headers(&self, response: Response, index: u64) -> Response {
         let mut response = answer::at_index(response, index);

@@ -2,15 +2,15 @@
 //! to 127.0.0.1:8080 goes to a node, and which one can change, as behind a virtual address.
 
 use std::fs::File;
-use std::io;
-use std::net::{Shutdown, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::net::Shutdown;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::home::Home;
+use crate::relay::relay;
 
 /// The inner half of the door: it listens, starts the program, and ends with it.
 const DOOR: &str = r#"
@@ -58,7 +58,7 @@ impl Enclosed {
         thread::spawn(move || {
             for inner in listener.incoming().map_while(Result::ok) {
                 let target = led_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                thread::spawn(move || relay(&inner, &target));
+                thread::spawn(move || relay(&inner, &target, || drop(inner.shutdown(Shutdown::Both))));
             }
         });
         let log = File::create(home.path().join("log")).expect("the log can be made");
@@ -111,17 +111,4 @@ impl Drop for Enclosed {
             eprintln!("the enclosed program said:\n{}", self.log());
         }
     }
-}
-
-/// The outer half of the door.
-fn relay(inner: &UnixStream, target: &str) {
-    let Ok(outer) = TcpStream::connect(target) else { return };
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let _ = io::copy(&mut &*inner, &mut &outer);
-            let _ = outer.shutdown(Shutdown::Write);
-        });
-        let _ = io::copy(&mut &outer, &mut &*inner);
-        let _ = inner.shutdown(Shutdown::Both);
-    });
 }

@@ -16,6 +16,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::home::Home;
+use crate::relay::relay;
 
 /// Where Debian keeps what administrators use.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -138,7 +139,7 @@ impl Machine {
         thread::spawn(move || {
             for inner in listener.incoming().map_while(Result::ok) {
                 let target = target.clone();
-                thread::spawn(move || relay(&inner, &target));
+                thread::spawn(move || relay(&inner, &target, || drop(inner.shutdown(Shutdown::Both))));
             }
         });
     }
@@ -168,19 +169,6 @@ impl Machine {
         let status = status.ok_or_else(|| io::Error::other(format!("this is no answer: {answer}")))?;
         Ok((status, body.to_owned()))
     }
-}
-
-/// Both ways, until either ends.
-fn relay(inner: &TcpStream, target: &str) {
-    let Ok(outer) = TcpStream::connect(target) else { return };
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let _ = io::copy(&mut &*inner, &mut &outer);
-            let _ = outer.shutdown(Shutdown::Write);
-        });
-        let _ = io::copy(&mut &outer, &mut &*inner);
-        let _ = inner.shutdown(Shutdown::Both);
-    });
 }
 
 impl Default for Machine {

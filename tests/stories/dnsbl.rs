@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
-use stockade_tests::{Home, Port, TestCluster, wait_for};
+use stockade_tests::{Home, Port, Running, TestCluster, wait_for};
 
 const ZONE: &str = "bl.example.org";
 /// How long a change may take to every node.
@@ -233,16 +233,6 @@ fn a_flood_is_cut_down_and_who_really_asks_comes_through_over_tcp() {
     assert_eq!(said, "NXDOMAIN");
 }
 
-/// A program that ends with the story.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 #[test]
 fn rbldnsd_with_an_export_says_the_same() {
     let (cluster, ports) = listening(1, &[]);
@@ -265,7 +255,7 @@ fn rbldnsd_with_an_export_says_the_same() {
     let mut command = Command::new("/usr/sbin/rbldnsd");
     command.args(["-f", "-n", "-b", &format!("127.0.0.1/{}", other.number())]);
     command.args([set("ip4set", "bl.ip4"), set("ip6trie", "bl.ip6")]).stdout(Stdio::null());
-    let _running = Running(command.spawn().unwrap_or_else(|error| panic!("rbldnsd is needed: {error}")));
+    let _running = Running::start(&mut command);
     wait_for("rbldnsd answers", Duration::from_secs(15), || {
         let ran = Command::new("dig")
             .args(["@127.0.0.1", "-p", &other.number().to_string(), "+short", "+tries=1", "+time=1"])

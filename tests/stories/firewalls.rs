@@ -4,11 +4,11 @@
 use std::fs;
 use std::net::UdpSocket;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
-use stockade_tests::{Client, Home, TestCluster, wait_for};
+use stockade_tests::{Client, Home, Running, TestCluster, wait_for};
 
 /// A comment that would do harm in every script.
 const EVIL: &str = "x\"; } # \n0.0.0.0/0 ' $(reboot) [/system reboot] \\ -exist\r\nadd bl4 1.1.1.1 {";
@@ -228,16 +228,6 @@ fn bind_takes_the_zones() {
     }
 }
 
-/// A program that ends with the story.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 #[test]
 fn rbldnsd_answers_from_the_list() {
     let (cluster, home) = (filled(), Home::new());
@@ -252,7 +242,7 @@ fn rbldnsd_answers_from_the_list() {
     command.arg(format!("bl.local:ip4set:{}", path("bl.ip4")));
     command.arg(format!("bl6.local:ip6trie:{}", path("bl.ip6")));
     command.stdout(Stdio::null());
-    let _running = Running(command.spawn().unwrap_or_else(|error| panic!("rbldnsd is needed: {error}")));
+    let _running = Running::start(&mut command);
     let port = port.to_string();
     let ask = |name: &str, kind: &str| {
         let arguments = ["@127.0.0.1", "-p", &port, "+short", "+tries=1", "+time=1", name, kind];

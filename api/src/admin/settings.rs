@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
 use raft::Freshness;
-use raft::blocklist::{ClusterSettings, GrowthBrake, Kind, Operation, Outcome};
+use raft::blocklist::{ClusterSettings, GrowthBrake, Kind, Operation};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::answer;
@@ -139,9 +139,6 @@ pub(crate) async fn change_settings(
     let fresh = Freshness { linearizable: true, ..Freshness::default() };
     let mut settings = app.cluster.read(&fresh).await?.list.settings().clone();
     change.apply(&mut settings)?;
-    let written = app.cluster.propose(operator.command(Operation::PutSettings(settings.clone()))).await?;
-    if let Outcome::Refused(refusal) = written.outcome {
-        return Err(refusal.into());
-    }
-    Ok(answer::at_index(answer::json(StatusCode::OK, &View::from(&settings)), written.index))
+    let index = app.decide(operator.command(Operation::PutSettings(settings.clone()))).await?;
+    Ok(answer::at_index(answer::json(StatusCode::OK, &View::from(&settings)), index))
 }

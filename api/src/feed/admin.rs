@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
-use raft::blocklist::{Frozen, Kind, NamedFeed, Operation, Outcome, Profile, Published};
+use raft::blocklist::{Frozen, Kind, NamedFeed, Operation, Profile, Published};
 use serde::{Deserialize, Serialize};
 
 use super::rendering;
@@ -133,7 +133,7 @@ pub(crate) async fn put(
     rendering(&feed)?;
     let known = app.cluster.picture().list.feed(&name).is_some();
     let operation = Operation::PutFeed { name: name.as_str().into(), feed };
-    let index = run(&app, &operator, operation).await?;
+    let index = app.decide(operator.command(operation)).await?;
     let status = if known { StatusCode::OK } else { StatusCode::CREATED };
     Ok(answer::at_index(view(&app, &name, status)?, index))
 }
@@ -143,8 +143,8 @@ pub(crate) async fn delete(
     Path(name): Path<String>,
     operator: Operator,
 ) -> Result<Response, ApiError> {
-    let index = run(&app, &operator, Operation::DeleteFeed(name.into())).await?;
-    Ok(answer::at_index(answer::message(StatusCode::OK, "feed successfully deleted"), index))
+    let index = app.decide(operator.command(Operation::DeleteFeed(name.into()))).await?;
+    Ok(answer::done("feed successfully deleted", index))
 }
 
 /// Lets a frozen feed go on.
@@ -153,16 +153,8 @@ pub(crate) async fn publish(
     Path(name): Path<String>,
     operator: Operator,
 ) -> Result<Response, ApiError> {
-    let index = run(&app, &operator, Operation::PublishFeed(name.as_str().into())).await?;
+    let index = app.decide(operator.command(Operation::PublishFeed(name.as_str().into()))).await?;
     Ok(answer::at_index(view(&app, &name, StatusCode::OK)?, index))
-}
-
-async fn run(app: &App, operator: &Operator, operation: Operation) -> Result<u64, ApiError> {
-    let written = app.cluster.propose(operator.command(operation)).await?;
-    match written.outcome {
-        Outcome::Refused(refusal) => Err(refusal.into()),
-        _ => Ok(written.index),
-    }
 }
 
 fn view(app: &App, name: &str, status: StatusCode) -> Result<Response, ApiError> {

@@ -6,7 +6,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
-use raft::blocklist::{Hook, Operation, Outcome};
+use raft::blocklist::{Hook, Operation};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -70,9 +70,9 @@ pub(crate) async fn put(
     // Without the white space of whoever wrote it; the order of the members stays theirs to lose.
     let mapping: serde_json::Value = serde_json::from_slice(&body)
         .map_err(|error| ApiError::BadRequest(format!("the mapping is no JSON: {error}")))?;
-    let command =
-        operator.command(Operation::PutHook { name: name.into(), mapping: mapping.to_string().into() });
-    done(&app, command, "the hook is kept; webhooks go to its /hook URL").await
+    let operation = Operation::PutHook { name: name.into(), mapping: mapping.to_string().into() };
+    let index = app.decide(operator.command(operation)).await?;
+    Ok(answer::done("the hook is kept; webhooks go to its /hook URL", index))
 }
 
 pub(crate) async fn delete(
@@ -80,15 +80,8 @@ pub(crate) async fn delete(
     Path(name): Path<String>,
     operator: Operator,
 ) -> Result<Response, ApiError> {
-    done(&app, operator.command(Operation::DeleteHook(name.into())), "the hook is deleted").await
-}
-
-async fn done(app: &App, command: raft::blocklist::Command, message: &str) -> Result<Response, ApiError> {
-    let written = app.cluster.propose(command).await?;
-    if let Outcome::Refused(refusal) = written.outcome {
-        return Err(refusal.into());
-    }
-    Ok(answer::at_index(answer::message(StatusCode::OK, message), written.index))
+    let index = app.decide(operator.command(Operation::DeleteHook(name.into()))).await?;
+    Ok(answer::done("the hook is deleted", index))
 }
 
 pub(super) fn unknown(name: &str) -> ApiError {

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
-use raft::blocklist::{Command, Import, Operation, Outcome, Timestamp};
+use raft::blocklist::{Import, Operation, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -90,7 +90,8 @@ pub(crate) async fn put(
     let profile: serde_json::Value = serde_json::from_slice(&body)
         .map_err(|error| ApiError::BadRequest(format!("the import is no JSON: {error}")))?;
     let operation = Operation::PutImport { name: name.into(), profile: profile.to_string().into() };
-    done(&app, operator.command(operation), "the import is kept; the leader runs it").await
+    let index = app.decide(operator.command(operation)).await?;
+    Ok(answer::done("the import is kept; the leader runs it", index))
 }
 
 pub(crate) async fn delete(
@@ -99,7 +100,8 @@ pub(crate) async fn delete(
     operator: Operator,
 ) -> Result<Response, ApiError> {
     let message = "the import is deleted; what it listed stays until its time is over or it is undone";
-    done(&app, operator.command(Operation::DeleteImport(name.into())), message).await
+    let index = app.decide(operator.command(Operation::DeleteImport(name.into()))).await?;
+    Ok(answer::done(message, index))
 }
 
 pub(crate) async fn ask(
@@ -108,7 +110,8 @@ pub(crate) async fn ask(
     operator: Operator,
 ) -> Result<Response, ApiError> {
     let operation = Operation::AskImport { name: name.into(), approved: None };
-    done(&app, operator.command(operation), "the leader runs it").await
+    let index = app.decide(operator.command(operation)).await?;
+    Ok(answer::done("the leader runs it", index))
 }
 
 /// Lets a feed pass that has changed too much, as large as it was when it was held.
@@ -123,15 +126,8 @@ pub(crate) async fn go_on(
         return Err(ApiError::Conflict(format!("the import `{}` is not held", import.name)));
     };
     let operation = Operation::AskImport { name: name.into(), approved: Some(held) };
-    done(&app, operator.command(operation), "the leader runs it, and lets the feed pass").await
-}
-
-async fn done(app: &App, command: Command, message: &str) -> Result<Response, ApiError> {
-    let written = app.cluster.propose(command).await?;
-    if let Outcome::Refused(refusal) = written.outcome {
-        return Err(refusal.into());
-    }
-    Ok(answer::at_index(answer::message(StatusCode::OK, message), written.index))
+    let index = app.decide(operator.command(operation)).await?;
+    Ok(answer::done("the leader runs it, and lets the feed pass", index))
 }
 
 fn unknown(name: &str) -> ApiError {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use raft::blocklist::{Operation, Role};
 use serde::Deserialize;
 
-use super::{check_password, done, need_self_or_admin, read, role};
+use super::{check_password, need_self_or_admin, read, role};
 use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
@@ -44,9 +44,8 @@ pub(crate) async fn change(
         return Err(ApiError::BadRequest("nothing to change: give `password` or `role`".into()));
     }
     let operation = Operation::UpdateAccount { username: name.into(), password_hash, role };
-    let written = app.cluster.propose(caller.command(operation)).await?;
-    done(written.outcome)?;
-    Ok(answer::at_index(answer::message(StatusCode::OK, "account successfully changed"), written.index))
+    let index = app.decide(caller.command(operation)).await?;
+    Ok(answer::done("account successfully changed", index))
 }
 
 pub(crate) async fn delete(
@@ -55,7 +54,6 @@ pub(crate) async fn delete(
     caller: Caller,
 ) -> Result<Response, ApiError> {
     let caller = caller.need(Role::Admin)?;
-    let written = app.cluster.propose(caller.command(Operation::DeleteAccount(name.into()))).await?;
-    done(written.outcome)?;
-    Ok(answer::at_index(answer::message(StatusCode::OK, "account successfully deleted"), written.index))
+    let index = app.decide(caller.command(Operation::DeleteAccount(name.into()))).await?;
+    Ok(answer::done("account successfully deleted", index))
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use raft::blocklist::{Account, List, Outcome, Role};
+use raft::blocklist::{Account, List, Role};
 use serde::de::DeserializeOwned;
 
 use crate::auth::Caller;
@@ -67,11 +67,4 @@ fn need_self_or_admin(caller: Caller, name: &str) -> Result<Caller, ApiError> {
 /// The account of this name.
 fn existing<'l>(list: &'l List, name: &str) -> Result<&'l Arc<Account>, ApiError> {
     list.account(name).ok_or_else(|| ApiError::NotFound(format!("account `{name}` does not exist")))
-}
-
-fn done(outcome: Outcome) -> Result<(), ApiError> {
-    match outcome {
-        Outcome::Refused(refusal) => Err(refusal.into()),
-        _ => Ok(()),
-    }
 }

@@ -10,7 +10,7 @@ use raft::blocklist::{Operation, Role};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{check_password, done, read, role};
+use super::{check_password, read, role};
 use crate::answer;
 use crate::app::App;
 use crate::auth::Operator;
@@ -35,11 +35,10 @@ pub(crate) async fn register(
     let password_hash = app.credentials.hash(registration.password).await?;
     let username: Arc<str> = registration.username.into();
     let operation = Operation::CreateAccount { username: username.clone(), password_hash, role };
-    let written = app.cluster.propose(operator.command(operation)).await?;
-    done(written.outcome)?;
+    let index = app.decide(operator.command(operation)).await?;
     let mut response = answer::json(StatusCode::CREATED, &json!({ "username": *username }));
     if let Ok(location) = HeaderValue::from_str(&format!("/user/{username}")) {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    Ok(answer::at_index(response, written.index))
+    Ok(answer::at_index(response, index))
 }

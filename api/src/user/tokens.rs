@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{done, existing, need_self_or_admin, read};
+use super::{existing, need_self_or_admin, read};
 use crate::answer;
 use crate::app::{App, now};
 use crate::auth::Caller;
@@ -55,10 +55,9 @@ pub(crate) async fn make_token(
     let text = format!("{TOKEN_PREFIX}{}", hex::encode(random));
     let token = Token { name: token_name.into(), digest: Sha256::digest(&text).into(), created: now() };
     let operation = Operation::PutToken { username: name.into(), token };
-    let written = app.cluster.propose(caller.command(operation)).await?;
-    done(written.outcome)?;
+    let index = app.decide(caller.command(operation)).await?;
     let made = json!({"name": token_name, "token": text});
-    Ok(answer::at_index(answer::json(StatusCode::CREATED, &made), written.index))
+    Ok(answer::at_index(answer::json(StatusCode::CREATED, &made), index))
 }
 
 pub(crate) async fn revoke_token(
@@ -68,7 +67,6 @@ pub(crate) async fn revoke_token(
 ) -> Result<Response, ApiError> {
     let caller = need_self_or_admin(caller, &name)?;
     let operation = Operation::DeleteToken { username: name.into(), name: token.into() };
-    let written = app.cluster.propose(caller.command(operation)).await?;
-    done(written.outcome)?;
-    Ok(answer::at_index(answer::message(StatusCode::OK, "token successfully revoked"), written.index))
+    let index = app.decide(caller.command(operation)).await?;
+    Ok(answer::done("token successfully revoked", index))
 }
