@@ -57,7 +57,9 @@ impl<'a> Blocked<'a> {
             all.lines.dedup_by_key(|(value, _)| *value);
         }
         if let Some(max) = self.max.filter(|max| all.lines.len() > *max) {
-            all.lines.sort_unstable_by_key(|(value, entry)| (Reverse(entry.time_updated), *value));
+            // The log tells which of one millisecond is the later.
+            let newest = |(value, entry): &Line<'_>| (Reverse((entry.time_updated, entry.index)), *value);
+            all.lines.sort_unstable_by_key(newest);
             all.beyond_count = all.lines.len() - max;
             all.beyond = all.lines.drain(max..).map(|(value, _)| value).take(max).collect();
             all.lines.sort_unstable_by_key(|(value, _)| *value);

@@ -365,6 +365,19 @@ fn a_firewall_that_takes_so_many_has_those_reported_last() {
 }
 
 #[test]
+fn of_what_was_reported_in_one_millisecond_the_log_tells_which_is_last() {
+    let two = Question { max: Some(2), ..question("") };
+    let mut lab = Lab::default();
+    for value in ["192.0.2.1", "192.0.2.2", "192.0.2.3"] {
+        lab.add(value, None, "");
+    }
+    check(&two, &lab, None, &["192.0.2.2", "192.0.2.3"], &["192.0.2.1"]);
+    let marks = lab.marks();
+    lab.add("192.0.2.1", None, "");
+    check(&two, &lab, Some(&marks), &["192.0.2.1"], &["192.0.2.2"]);
+}
+
+#[test]
 fn a_comment_that_is_not_asked_for_any_more_ends_the_decision() {
     let mut lab = Lab::default();
     lab.add("192.0.2.1", None, "ssh");
