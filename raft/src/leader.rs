@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::handler::begin_batch;
 use crate::health::{Leading, is_caught_up, replacement};
 use crate::network::{Denied, PeerClient, Reply, Request, call_timeout};
-use crate::node::{ELECTION_MS, Node};
+use crate::node::Node;
 use crate::status::{HEALTHY_MS, Member, MemberRole, members};
 use crate::types::{EncodedBatch, Metrics, TypeConfig};
 
@@ -322,7 +322,7 @@ impl Node {
         self.raft.trigger().transfer_leader(target.id).await.map_err(stopped)?;
         let mut metrics = self.raft.metrics();
         let changed = metrics.wait_until(|m| m.current_leader.is_some_and(|leader| leader != m.id));
-        let waited = Duration::from_millis(2 * ELECTION_MS.end);
+        let waited = Duration::from_millis(HEALTHY_MS);
         match tokio::time::timeout(waited, changed).await {
             Ok(Ok(metrics)) => Ok(metrics.current_leader.unwrap_or(target.id)),
             _ => Err(Denied::Unavailable(format!("node {} did not take over in time", target.id))),

@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use openraft::Instant as _;
 use openraft::async_runtime::watch::WatchReceiver;
 
-use crate::node::{ELECTION_MS, Node};
+use crate::node::{ELECTION_MS, Node, UNHEARD_MS};
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// A leader that no majority has answered for so long is answered by nobody.
-const UNANSWERED: Duration = Duration::from_millis(2 * ELECTION_MS.end);
+const UNANSWERED: Duration = Duration::from_millis(UNHEARD_MS);
 /// Time enough for the others to elect one: they wait for the lease of this one to end, and then for their own
 /// election timeout.
 const SILENCE: Duration = Duration::from_millis(2 * ELECTION_MS.end + 200);

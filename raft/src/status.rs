@@ -7,11 +7,11 @@ use openraft::{Instant, ServerState};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Address;
-use crate::node::ELECTION_MS;
+use crate::node::UNHEARD_MS;
 use crate::types::Metrics;
 
 /// A member that was heard of within this is healthy.
-pub(crate) const HEALTHY_MS: u64 = 2 * ELECTION_MS.end;
+pub(crate) const HEALTHY_MS: u64 = UNHEARD_MS;
 
 /// What a node plays in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
