@@ -27,6 +27,7 @@ pub(crate) enum Content {
     Ground = 9,
     Block = 10,
     Changes = 11,
+    Packed = 12,
 }
 
 const VERSION: u8 = 1;
@@ -40,6 +41,11 @@ pub(crate) fn encode<T: Serialize>(content: Content, value: &T) -> io::Result<Ve
     let mut bytes = vec![MAGIC, content as u8, VERSION];
     options().serialize_into(&mut bytes, value).map_err(io::Error::other)?;
     Ok(bytes)
+}
+
+/// Whether this is an envelope of such a value, of whatever version.
+pub(crate) fn is(content: Content, bytes: &[u8]) -> bool {
+    bytes.starts_with(&[MAGIC, content as u8])
 }
 
 /// Reads a value out of its envelope; anything unexpected is `InvalidData`.

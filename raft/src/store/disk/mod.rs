@@ -1,10 +1,11 @@
 //! sled: the list on disk, exactly as it was at some index. One thread writes it, behind the list in memory;
 //! it may lag, because the log holds the rest.
 //!
-//! `layout` says how a list lies in sled, `load` reads it, `writer` is the thread.
+//! `layout` says how a list lies in sled, `packing` makes it small, `load` reads it, `writer` is the thread.
 
 mod layout;
 mod load;
+mod packing;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -26,6 +27,7 @@ use crate::store::damage::{Unopened, opening};
 use crate::store::digest::StateDigest;
 pub(crate) use layout::StoredChange;
 use load::Loaded;
+use packing::Packer;
 use writer::{ChangeSet, Queue, Work, Writer};
 
 /// Changed keys that may wait for the writer; beyond it, applying waits.
@@ -91,7 +93,8 @@ impl Disk {
             laying: AtomicBool::new(false),
         });
         let (work, coming) = mpsc::channel();
-        let writer = Writer { db, file: dir.join("db"), place, progress: progress.clone() };
+        let (file, packer) = (dir.join("db"), Packer::new()?);
+        let writer = Writer { db, file, place, packer, progress: progress.clone() };
         thread::Builder::new().name("sled-writer".into()).spawn(move || {
             if let Err(error) = writer.run(Queue::new(coming)) {
                 // Nobody listening means that the node is ending already.

@@ -233,7 +233,7 @@ fn adds(count: u64) -> impl Iterator<Item = Command> {
 #[tokio::test]
 async fn a_new_ground_leaves_nothing_of_the_old_one() {
     let mut desk = Desk::new();
-    for command in adds(300) {
+    for command in adds(600) {
         desk.apply(command).await;
     }
     desk.disk().flush().await.unwrap();

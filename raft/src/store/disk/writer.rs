@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::layout::{self, BATCH_BLOCKS, BLOCK_BYTES, Blocks, Ground, Place, StoredChange};
+use super::packing::Packer;
 use super::{DiskMark, Progress, index_of};
 use crate::blocklist::List;
 use crate::codec::{self, Content};
@@ -86,6 +87,7 @@ pub(super) struct Writer {
     pub(super) db: sled::Db,
     pub(super) file: PathBuf,
     pub(super) place: Place,
+    pub(super) packer: Packer,
     pub(super) progress: Arc<Progress>,
 }
 
@@ -137,7 +139,7 @@ impl Writer {
         }
         let mut batch = sled::Batch::default();
         for block in layout::change_blocks(changes)? {
-            batch.insert(layout::change_key(self.place.next_change), block);
+            batch.insert(layout::change_key(self.place.next_change), self.packer.pack(&block)?);
             self.place.next_change += 1;
         }
         batch.insert(layout::MARK, codec::encode(Content::DiskMark, &mark)?);
@@ -183,7 +185,7 @@ impl Writer {
         for record in list.records() {
             records += 1;
             let Some(block) = cut.push(encode(&record)?.into())? else { continue };
-            batch.insert(layout::block_key(ground.generation, number), block);
+            batch.insert(layout::block_key(ground.generation, number), self.packer.pack(&block)?);
             number += 1;
             if (number as usize).is_multiple_of(BATCH_BLOCKS) {
                 self.db.apply_batch(std::mem::take(&mut batch))?;
@@ -193,7 +195,7 @@ impl Writer {
             }
         }
         if let Some(block) = cut.finish()? {
-            batch.insert(layout::block_key(ground.generation, number), block);
+            batch.insert(layout::block_key(ground.generation, number), self.packer.pack(&block)?);
         }
         self.db.apply_batch(batch)?;
         Ok(Some(records))
