@@ -102,13 +102,15 @@ pub enum RecordKey {
     Modified(Kind),
 }
 
-/// One change of the state.
+/// What became of one key of the state.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// The record is now this.
-    Put(Record),
-    /// The record is gone.
-    Remove(RecordKey),
+pub struct Change {
+    /// The key.
+    pub key: RecordKey,
+    /// The record is now this; none when it is gone.
+    pub record: Option<Record>,
+    /// It is known that there was no record before: nobody has to look for one.
+    pub new: bool,
 }
 
 /// How far the outbox of a node was applied.

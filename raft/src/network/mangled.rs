@@ -101,10 +101,8 @@ fn good() -> Vec<Vec<u8>> {
         operations().into_iter().map(|operation| encoded(Content::Batch, &batch(vec![operation]))).collect();
     let mut changed = List::default().apply(1, &batch(operations())).changes;
     changed.extend(list().apply(2, &Batch { first_sequence: 1 << 20, ..batch(operations()) }).changes);
-    all.extend(changed.iter().filter_map(|change| match change {
-        crate::blocklist::Change::Put(record) => Some(encoded(Content::Record, record)),
-        crate::blocklist::Change::Remove(_) => None,
-    }));
+    let records = changed.iter().filter_map(|change| change.record.as_ref());
+    all.extend(records.map(|record| encoded(Content::Record, record)));
     let address = Address { peers: "n2:5001".into(), http: "http://n2:5000".into() };
     let framed = |message| Frame { route: ROUTE, number: 5, message };
     all.push(encoded(Content::DiskMark, &DiskMark::default()));

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::blocklist::{List, Record, RecordKey};
+use crate::blocklist::{Change, List, Record, RecordKey};
 use crate::codec::{self, Content};
 use crate::store::disk::StoredChange;
 use crate::store::keys;
@@ -19,6 +19,30 @@ use crate::store::keys;
 pub(crate) const REMEMBERED_EVERY: u64 = 256;
 /// Digests that are remembered.
 const REMEMBERED_MAX: usize = 64;
+
+/// What several batches have changed, one after the other.
+#[derive(Default)]
+pub(crate) struct Changes(BTreeMap<RecordKey, Now>);
+
+/// What became of a key, and whether it was known to be new when it was first touched.
+struct Now {
+    record: Option<Record>,
+    new: bool,
+}
+
+impl Changes {
+    /// Keys.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Joins what one more batch has changed.
+    pub(crate) fn join(&mut self, changes: Vec<Change>) {
+        for Change { key, record, new } in changes {
+            self.0.entry(key).or_insert(Now { record: None, new }).record = record;
+        }
+    }
+}
 
 /// The digest of a set of records, whatever their order. Stored with what it describes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,14 +53,10 @@ pub(crate) struct StateDigest {
 
 impl StateDigest {
     /// Follows changes of a list that was `before`; gives them in their stored form.
-    pub(crate) fn follow(
-        &mut self,
-        before: &List,
-        changes: BTreeMap<RecordKey, Option<Record>>,
-    ) -> io::Result<Vec<StoredChange>> {
+    pub(crate) fn follow(&mut self, before: &List, changes: Changes) -> io::Result<Vec<StoredChange>> {
         let mut stored = Vec::with_capacity(changes.len());
-        for (key, record) in changes {
-            if let Some(old) = before.record(&key) {
+        for (key, Now { record, new }) in changes.0 {
+            if let Some(old) = (!new).then(|| before.record(&key)).flatten() {
                 self.take(&encode(&old)?);
             }
             let new = record.map(|record| encode(&record)).transpose()?.map(Bytes::from);
@@ -104,7 +124,6 @@ mod tests {
     use proptest::prelude::{prop_assert_eq, proptest};
 
     use super::*;
-    use crate::blocklist::Change;
     use crate::blocklist::tests::{batch, history};
 
     fn of(list: &List) -> StateDigest {
@@ -117,14 +136,13 @@ mod tests {
         #[test]
         fn it_is_always_that_of_all_records(history in history()) {
             let (mut list, mut digest) = (List::default(), StateDigest::default());
-            for (index, command) in (1..).zip(history) {
-                let before = list.clone();
-                let changes = list.apply(index, &batch(index, vec![command])).changes;
-                let changes = changes.into_iter().map(|change| match change {
-                    Change::Put(record) => (record.key(), Some(record)),
-                    Change::Remove(key) => (key, None),
-                });
-                digest.follow(&before, changes.collect()).unwrap();
+            let mut indexes = 1..;
+            for group in history.chunks(3) {
+                let (before, mut changes) = (list.clone(), Changes::default());
+                for (command, index) in group.iter().zip(&mut indexes) {
+                    changes.join(list.apply(index, &batch(index, vec![command.clone()])).changes);
+                }
+                digest.follow(&before, changes).unwrap();
                 prop_assert_eq!(digest, of(&list));
             }
         }

@@ -1,6 +1,5 @@
 //! The openraft adapter of the list: decode, apply, publish, store, answer. It decides nothing.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -11,12 +10,12 @@ use openraft::entry::RaftEntry;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 use tokio::sync::watch;
 
-use crate::blocklist::{Batch, Change, List, Outcome, Record, RecordKey};
+use crate::blocklist::{Batch, List, Outcome};
 use crate::cluster::Picture;
 use crate::codec::{self, Content};
 use crate::outbox::Outbox;
 use crate::space::Space;
-use crate::store::digest::{Passed, REMEMBERED_EVERY};
+use crate::store::digest::{Changes, Passed, REMEMBERED_EVERY};
 use crate::store::disk::{Disk, DiskMark};
 use crate::store::snapshot::{Header, SnapshotFile, Snapshots};
 use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
@@ -26,8 +25,9 @@ use crate::version;
 const ENTRIES_PER_PICTURE: usize = 64;
 /// A snapshot is taken to need this many times the room of the last one.
 const SNAPSHOT_GROWTH: u64 = 2;
-/// Changed keys after which they go to sled: with those of one more entry they still are one small batch.
-const KEYS_PER_CHANGE_SET: usize = 64;
+/// Changed keys after which they are settled, whatever else is ready. Of what one picture shares with the next, the
+/// changes after it copy their part: fewer pictures are fewer copies.
+const KEYS_PER_PICTURE: usize = 1024;
 
 /// What readers see, and how far it is: the machine writes here, the cluster handle reads.
 #[derive(Clone)]
@@ -95,12 +95,7 @@ impl StateMachine {
                 let batch: Batch = codec::decode(Content::Batch, &encoded.0).map_err(unknown)?;
                 let applied = self.list.apply(log_id.index, &batch);
                 version::check(&self.list).map_err(newer)?;
-                for change in applied.changes {
-                    match change {
-                        Change::Put(record) => effects.changes.insert(record.key(), Some(record)),
-                        Change::Remove(key) => effects.changes.insert(key, None),
-                    };
-                }
+                effects.changes.join(applied.changes);
                 if !self.applier.outbox.is_of(batch.origin) {
                     return Ok(());
                 }
@@ -135,8 +130,7 @@ impl StateMachine {
 /// What a group of entries leaves to be done once all of them are applied.
 #[derive(Default)]
 struct Effects {
-    /// The last state of each key that was touched.
-    changes: BTreeMap<RecordKey, Option<Record>>,
+    changes: Changes,
     own: Vec<(u64, u64, Vec<Option<Outcome>>)>,
 }
 
@@ -163,7 +157,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 self.apply_entry(&entry, &mut effects)?;
                 responders.extend(responder);
                 let passes = self.index().is_multiple_of(REMEMBERED_EVERY);
-                if effects.changes.len() >= KEYS_PER_CHANGE_SET || passes {
+                if effects.changes.len() >= KEYS_PER_PICTURE || passes {
                     self.settle(std::mem::take(&mut effects), std::mem::take(&mut responders)).await?;
                 }
             }

@@ -1,7 +1,7 @@
 //! Applying a batch: each command once, in order, whatever is sent again. No clock, no chance, no settings of
 //! one node: the same batches give the same list everywhere.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::memory::CHAPTER_SUBJECTS;
 use super::modified::{DATED_FROM, Modified};
@@ -20,7 +20,8 @@ pub(super) struct Applying<'a> {
     pub(super) index: u64,
     /// The time of the command that is being applied.
     time: Timestamp,
-    touched: BTreeSet<RecordKey>,
+    /// Keys, and whether it was known at the first touch that there was no such record.
+    touched: BTreeMap<RecordKey, bool>,
 }
 
 impl List {
@@ -30,7 +31,7 @@ impl List {
             return Applied { rejected: true, ..Applied::default() };
         };
         let mut applying =
-            Applying { list: self, index, time: Timestamp::default(), touched: BTreeSet::new() };
+            Applying { list: self, index, time: Timestamp::default(), touched: BTreeMap::new() };
         let mut outcomes = Vec::with_capacity(batch.commands.len());
         let mut reached = last;
         for (command, offset) in batch.commands.iter().zip(0..) {
@@ -48,12 +49,12 @@ impl List {
             applying.touch(RecordKey::Origin(batch.origin.node));
         }
         let touched = applying.touched;
-        let values = touched.iter().filter_map(|key| match key {
+        let values = touched.keys().filter_map(|key| match key {
             RecordKey::Entry(value) => Some(value.clone()),
             _ => None,
         });
         self.recent.note(index, values.collect());
-        let changes = touched.into_iter().map(|key| self.change(key)).collect();
+        let changes = touched.into_iter().map(|touched| self.change(touched)).collect();
         Applied { outcomes, rejected: false, changes }
     }
 
@@ -130,7 +131,12 @@ impl Applying<'_> {
     }
 
     pub(super) fn touch(&mut self, key: RecordKey) {
-        self.touched.insert(key);
+        self.touched.entry(key).or_insert(false);
+    }
+
+    /// The same, for what is not in the list before this command.
+    fn touch_new(&mut self, key: RecordKey) {
+        self.touched.entry(key).or_insert(true);
     }
 
     /// Remembers what was done to some values; nothing when there are none.
@@ -164,7 +170,8 @@ impl Applying<'_> {
                 detail: detail.clone(),
             };
             let (index, part) = self.list.audit[class as usize].add(self.index, deed);
-            self.touch(RecordKey::Audit(class, index, part));
+            // No other batch has this index.
+            self.touch_new(RecordKey::Audit(class, index, part));
         }
         while let Some((index, part)) = self.list.audit[class as usize].forget_surplus(class.most()) {
             self.touch(RecordKey::Audit(class, index, part));
@@ -188,6 +195,12 @@ impl Applying<'_> {
     pub(super) fn touch_entry(&mut self, value: &Observable) {
         self.touch_kind(value.kind());
         self.touch(RecordKey::Entry(value.clone()));
+    }
+
+    /// The same, for an entry that was not listed before this command.
+    pub(super) fn touch_new_entry(&mut self, value: &Observable) {
+        self.touch_kind(value.kind());
+        self.touch_new(RecordKey::Entry(value.clone()));
     }
 }
 

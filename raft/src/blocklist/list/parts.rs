@@ -94,9 +94,9 @@ impl List {
             .chain(modified)
     }
 
-    /// What became of a key that was touched.
-    pub(super) fn change(&self, key: RecordKey) -> Change {
-        self.record(&key).map_or(Change::Remove(key), Change::Put)
+    /// What became of a key that was touched, and where it was known that it is new.
+    pub(super) fn change(&self, (key, new): (RecordKey, bool)) -> Change {
+        Change { record: self.record(&key), key, new }
     }
 
     /// The record of a key.

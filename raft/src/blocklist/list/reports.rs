@@ -110,7 +110,7 @@ impl Applying<'_> {
             return Ok(Line::Sighted);
         }
         self.list.put_entry(Arc::new(new_entry(&settled, report, self.index, import).into()));
-        self.touch_entry(&report.value);
+        self.touch_new_entry(&report.value);
         self.unbury(&report.value);
         Ok(Line::Added)
     }

@@ -33,8 +33,10 @@ fn an_analyst_removes_what_others_reported() {
     let (outcome, changes) = desk.send(deletion);
     assert_eq!(outcome, Outcome::Lines(vec![Line::Deleted]));
     assert!(desk.list.get(&ip(ADDRESS)).is_none());
-    assert!(changes.contains(&Change::Remove(RecordKey::Entry(ip(ADDRESS)))));
-    assert!(changes.contains(&Change::Put(Record::LastChanged(Kind::Ip, 3))));
+    let gone = Change { key: RecordKey::Entry(ip(ADDRESS)), record: None, new: false };
+    let last = Record::LastChanged(Kind::Ip, 3);
+    let last = Change { key: last.key(), record: Some(last), new: false };
+    assert!(changes.contains(&gone) && changes.contains(&last), "{changes:?}");
 
     assert_eq!(add_as(&mut desk, "ossec1", "a"), Line::Added, "a new entry, with no memory of the old");
     assert_eq!(desk.entry(ADDRESS).sighting, 0);

@@ -216,10 +216,8 @@ fn a_frozen_feed_is_stored_without_its_picture() {
     desk.run(1, root(), put("careful", profile(Some(10))));
     let delete = Operation::Delete(values(0..2));
     let (_, changes) = desk.send(super::fixtures::command(2, root(), delete));
-    let stored = changes.iter().any(|change| match change {
-        Change::Put(record) => record.key() == RecordKey::Feed("careful".into()),
-        Change::Remove(_) => false,
-    });
+    let stored = |change: &Change| change.key == RecordKey::Feed("careful".into()) && change.record.is_some();
+    let stored = changes.iter().any(stored);
     assert!(stored, "{changes:?}");
     let mut restored = List::default();
     desk.list.records().for_each(|record| restored.restore(record));

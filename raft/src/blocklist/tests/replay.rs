@@ -217,16 +217,13 @@ proptest! {
             }
             let (now, later) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
             let applied = list.apply(index, &batch(first, now.to_vec()));
-            let keys = applied.changes.iter().map(|change| match change {
-                Change::Put(record) => record.key(),
-                Change::Remove(key) => key.clone(),
-            });
-            let keys: Vec<RecordKey> = keys.collect();
+            let keys: Vec<&RecordKey> = applied.changes.iter().map(|change| &change.key).collect();
             proptest::prop_assert!(keys.is_sorted_by(|a, b| a < b), "a key twice: {:?}", keys);
-            for change in applied.changes {
-                match change {
-                    Change::Put(record) => stored.insert(record.key(), record),
-                    Change::Remove(key) => stored.remove(&key),
+            for Change { key, record, new } in applied.changes {
+                proptest::prop_assert!(!new || !stored.contains_key(&key), "not new: {:?}", key);
+                match record {
+                    Some(record) => stored.insert(key, record),
+                    None => stored.remove(&key),
                 };
             }
             first += now.len() as u64;

@@ -7,10 +7,10 @@ use super::layout::{block_key, change_key};
 use super::*;
 use crate::blocklist::tests::{batch, history};
 use crate::blocklist::{
-    Actor, Change, Command, Kind, Observable, Operation, Record, RecordKey, Report, Role, Timestamp,
+    Actor, Command, Kind, Observable, Operation, Record, RecordKey, Report, Role, Timestamp,
 };
 use crate::codec::{self, Content};
-use crate::store::digest::encode;
+use crate::store::digest::{Changes, encode};
 use crate::store::keys;
 
 fn open(dir: &Path) -> Result<(Disk, DiskMark, Option<PathBuf>), Unopened> {
@@ -118,13 +118,10 @@ impl Desk {
     async fn apply(&mut self, command: Command) {
         self.sent += 1;
         let before = self.list.clone();
-        let changes = self.list.apply(self.sent, &batch(self.sent, vec![command])).changes;
-        let changes = changes.into_iter().map(|change| match change {
-            Change::Put(record) => (record.key(), Some(record)),
-            Change::Remove(key) => (key, None),
-        });
+        let mut changes = Changes::default();
+        changes.join(self.list.apply(self.sent, &batch(self.sent, vec![command])).changes);
         self.mark.last_applied = mark(self.sent).last_applied;
-        let stored = self.mark.digest.follow(&before, changes.collect()).unwrap();
+        let stored = self.mark.digest.follow(&before, changes).unwrap();
         self.disk().apply(self.mark.clone(), stored, &self.list).await.unwrap();
     }
 
