@@ -21,7 +21,9 @@ impl Node {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         if metrics.state == ServerState::Leader {
-            let alone = metrics.membership_config.voter_ids().count() == 1;
+            let mut voters = metrics.membership_config.membership().get_joint_config().iter().flatten();
+            let first = voters.next();
+            let alone = first.is_some() && voters.all(|voter| Some(voter) == first);
             let acked = metrics.last_quorum_acked.as_ref().map(|instant| instant.elapsed());
             return if alone { Some(Duration::ZERO) } else { acked };
         }
