@@ -51,7 +51,7 @@ pub(crate) async fn report(
     let tags = Vec::from_iter(tags).join(",");
     raw.set("tags", Cow::Owned(tags));
     let defaults =
-        Defaults { comment: "".into(), source: caller.address.clone(), ttl: None, tags: BTreeSet::new() };
+        Defaults { comment: "".into(), source: caller.address(), ttl: None, tags: BTreeSet::new() };
     let report = raw.parse(Kind::Ip, &defaults).map_err(ApiError::Invalid)?;
     let data = json!({"data": {"ipAddress": report.value.to_string(), "abuseConfidenceScore": LISTED}});
     let mut writing = Writing::new(&app, &caller, &sent, false)?;

@@ -1,5 +1,7 @@
 //! Answers in JSON, written without intermediate values where it matters.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -77,6 +79,16 @@ pub(crate) fn say_pending(response: &mut Response, pending: u64) {
     }
 }
 
+/// A time as `1.234`.
+pub(crate) fn seconds(time: Duration) -> HeaderValue {
+    let millis = (time.as_micros() + 500) / 1000;
+    if millis == 0 {
+        return HeaderValue::from_static("0.000");
+    }
+    let text = format!("{}.{:03}", millis / 1000, millis % 1000);
+    HeaderValue::try_from(text).expect("digits are a header's value")
+}
+
 /// Says that something was done, and at which index.
 pub(crate) fn done(text: &str, index: u64) -> Response {
     at_index(message(StatusCode::OK, text), index)
@@ -86,4 +98,18 @@ pub(crate) fn done(text: &str, index: u64) -> Response {
 pub(crate) fn at_index(mut response: Response, index: u64) -> Response {
     response.headers_mut().insert(INDEX, HeaderValue::from(index));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_three_decimals() {
+        let rows =
+            [(0, "0.000"), (499, "0.000"), (500, "0.001"), (1_234_567, "1.235"), (61_040_000, "61.040")];
+        for (micros, expected) in rows {
+            assert_eq!(seconds(Duration::from_micros(micros)), expected, "{micros}");
+        }
+    }
 }

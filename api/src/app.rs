@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::http::HeaderValue;
 use axum::response::Response;
 use raft::Cluster;
 use raft::blocklist::{Command, Outcome, Timestamp};
@@ -16,6 +15,7 @@ use crate::crowdsec::Cursors;
 use crate::error::ApiError;
 use crate::export::Exports;
 use crate::followers::Followers;
+use crate::list::Queries;
 use crate::metrics::Requests;
 
 /// The state behind all routes.
@@ -24,6 +24,7 @@ pub(crate) struct App {
     pub(crate) settings: Arc<ApiSettings>,
     pub(crate) credentials: Credentials,
     pub(crate) exports: Exports,
+    pub(crate) queries: Queries,
     pub(crate) followers: Followers,
     pub(crate) requests: Requests,
     pub(crate) consumers: Consumers,
@@ -37,6 +38,7 @@ impl App {
             settings,
             credentials: Credentials::default(),
             exports: Exports::default(),
+            queries: Queries::default(),
             followers: Followers::default(),
             requests: Requests::default(),
             consumers: Consumers::default(),
@@ -56,9 +58,8 @@ impl App {
     /// A read's answer, saying which index it reflects and how long ago a leader was heard of.
     pub(crate) fn read_headers(&self, response: Response, index: u64) -> Response {
         let mut response = answer::at_index(response, index);
-        let lag = self.cluster.lag().map(|lag| HeaderValue::from_str(&format!("{:.3}", lag.as_secs_f64())));
-        if let Some(Ok(lag)) = lag {
-            response.headers_mut().insert(answer::LAG, lag);
+        if let Some(lag) = self.cluster.lag() {
+            response.headers_mut().insert(answer::LAG, answer::seconds(lag));
         }
         response
     }

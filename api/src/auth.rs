@@ -1,5 +1,6 @@
 //! Who is calling, and may they? Handlers name what they need in their arguments.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
@@ -15,7 +16,8 @@ use crate::server::ClientAddress;
 /// A caller with an account.
 pub(crate) struct Caller {
     pub(crate) account: Arc<Account>,
-    pub(crate) address: Arc<str>,
+    /// Where the request comes from.
+    pub(crate) peer: Option<IpAddr>,
 }
 
 /// A caller who runs the cluster: an admin account, or the registration token in `x-authentication`.
@@ -24,6 +26,18 @@ pub(crate) struct Operator {
 }
 
 impl Caller {
+    /// Whose request this is, by its headers.
+    pub(crate) async fn of(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Caller, ApiError> {
+        let picture = app.cluster.picture();
+        let account = app.credentials.verify(headers, &picture.list).await?;
+        Ok(Caller { account, peer })
+    }
+
+    /// Where the request comes from, as text.
+    pub(crate) fn address(&self) -> Arc<str> {
+        text_of(self.peer)
+    }
+
     /// Goes on only with this role or a stronger one.
     pub(crate) fn need(self, role: Role) -> Result<Caller, ApiError> {
         if self.account.role >= role {
@@ -38,7 +52,7 @@ impl Caller {
         let actor = Actor {
             account: self.account.username.clone(),
             role: self.account.role,
-            address: self.address.clone(),
+            address: self.address(),
         };
         Command::new(now(), actor, operation)
     }
@@ -55,9 +69,7 @@ impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, ApiError> {
-        let picture = app.cluster.picture();
-        let account = app.credentials.verify(&parts.headers, &picture.list).await?;
-        Ok(Caller { account, address: address(&parts.extensions) })
+        Caller::of(app, &parts.headers, peer(&parts.extensions)).await
     }
 }
 
@@ -67,8 +79,11 @@ impl FromRequestParts<Arc<App>> for Operator {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Operator, ApiError> {
         match token_is_right(&parts.headers, &app.settings.registration_token) {
             Some(true) => {
-                let actor =
-                    Actor { account: "".into(), role: Role::Admin, address: address(&parts.extensions) };
+                let actor = Actor {
+                    account: "".into(),
+                    role: Role::Admin,
+                    address: text_of(peer(&parts.extensions)),
+                };
                 return Ok(Operator { actor });
             }
             Some(false) => {
@@ -77,7 +92,8 @@ impl FromRequestParts<Arc<App>> for Operator {
             None => {}
         }
         let caller = Caller::from_request_parts(parts, app).await?.need(Role::Admin)?;
-        let Caller { account, address } = caller;
+        let address = caller.address();
+        let account = caller.account;
         Ok(Operator { actor: Actor { account: account.username.clone(), role: account.role, address } })
     }
 }
@@ -89,8 +105,13 @@ pub(crate) fn token_is_right(headers: &HeaderMap, token: &str) -> Option<bool> {
     Some(Sha256::digest(given.as_bytes()) == Sha256::digest(token.as_bytes()))
 }
 
-/// Where a request comes from, as text.
-pub(crate) fn address(extensions: &Extensions) -> Arc<str> {
+/// Where a request comes from.
+pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
     let peer = extensions.get::<ConnectInfo<ClientAddress>>();
-    peer.map_or_else(|| "".into(), |ConnectInfo(peer)| peer.0.ip().to_canonical().to_string().into())
+    peer.map(|ConnectInfo(peer)| peer.0.ip().to_canonical())
+}
+
+/// An address as text; nothing when there is none.
+pub(crate) fn text_of(peer: Option<IpAddr>) -> Arc<str> {
+    peer.map_or_else(|| "".into(), |peer| peer.to_string().into())
 }

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, OriginalUri, Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -19,9 +19,8 @@ use sha2::{Digest, Sha256};
 
 use crate::answer;
 use crate::app::{App, now};
-use crate::auth::{Caller, address};
+use crate::auth::{Caller, peer, text_of};
 use crate::credentials::{TOKEN_PREFIX, token_in};
-use crate::server::ClientAddress;
 
 /// Consumers remembered; the one that asked longest ago is forgotten first.
 pub(crate) const CONSUMERS_MAX: usize = 1024;
@@ -111,7 +110,7 @@ impl Consumers {
 
     /// Keeps what a bouncer says.
     pub(crate) fn enforces(&self, caller: &Caller, agent: &str, said: Enforced) {
-        let who = (caller.account.username.clone(), caller.address.clone(), shown(agent));
+        let who = (caller.account.username.clone(), caller.address(), shown(agent));
         let mut enforced = self.enforced.lock();
         enforced.insert(who, said);
         while enforced.len() > ENFORCED_MAX {
@@ -163,29 +162,54 @@ impl Consumers {
 /// A layer for the routes that firewalls poll: notes each answer that was given.
 pub(crate) async fn note(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let extensions = request.extensions();
-    let uri = extensions.get::<OriginalUri>().map_or_else(|| request.uri(), |original| &original.0).clone();
-    let peer = extensions.get::<ConnectInfo<ClientAddress>>().map(|peer| peer.0.0.ip());
-    let key = app.consumers.key(request.headers(), peer, &uri);
-    let newcomer = (!app.consumers.knows(key)).then(|| (request.headers().clone(), address(extensions)));
+    let uri = extensions.get::<OriginalUri>().map_or_else(|| request.uri(), |original| &original.0);
+    let noting = Noting::before(&app, request.headers(), peer(extensions), uri);
     let response = next.run(request).await;
-    let status = response.status();
-    if !status.is_success() && status != StatusCode::NOT_MODIFIED {
-        return response;
+    noting.after(&app, response).await
+}
+
+/// What is known of a request before it is answered.
+pub(crate) struct Noting {
+    key: u64,
+    /// What is shown of a request that is not like one before.
+    newcomer: Option<Box<Newcomer>>,
+}
+
+struct Newcomer {
+    headers: HeaderMap,
+    peer: Option<IpAddr>,
+    uri: Uri,
+}
+
+impl Noting {
+    pub(crate) fn before(app: &App, headers: &HeaderMap, peer: Option<IpAddr>, uri: &Uri) -> Noting {
+        let key = app.consumers.key(headers, peer, uri);
+        let newcomer = || Box::new(Newcomer { headers: headers.clone(), peer, uri: uri.clone() });
+        Noting { key, newcomer: (!app.consumers.knows(key)).then(newcomer) }
     }
-    let index = response.headers().get(answer::INDEX).and_then(|value| value.to_str().ok()?.parse().ok());
-    let answered_for = response.extensions().get().cloned();
-    if !app.consumers.again(key, index, now())
-        && let Some((headers, address)) = newcomer
-        && let Some((account, token)) = account(&app, &headers, answered_for).await
-    {
+
+    /// Notes the request, if it got what it asked for; gives the answer back.
+    pub(crate) async fn after(self, app: &App, response: Response) -> Response {
+        let status = response.status();
+        if !status.is_success() && status != StatusCode::NOT_MODIFIED {
+            return response;
+        }
+        let index = response.headers().get(answer::INDEX).and_then(|value| value.to_str().ok()?.parse().ok());
+        if app.consumers.again(self.key, index, now()) {
+            return response;
+        }
+        let Some(newcomer) = self.newcomer else { return response };
+        let Newcomer { headers, peer, uri } = *newcomer;
+        let answered_for = response.extensions().get().cloned();
+        let Some((account, token)) = account(app, &headers, answered_for).await else { return response };
         let agent = headers.get(header::USER_AGENT).map(|agent| agent.as_bytes()).unwrap_or_default();
         let time = now();
         app.consumers.put(
-            key,
+            self.key,
             Consumer {
                 account,
                 token,
-                address,
+                address: text_of(peer),
                 user_agent: shown(&String::from_utf8_lossy(agent)),
                 request: request_text(&uri),
                 first: time,
@@ -194,8 +218,8 @@ pub(crate) async fn note(State(app): State<Arc<App>>, request: Request, next: Ne
                 count: 1,
             },
         );
+        response
     }
-    response
 }
 
 /// Whose request it was, and the name of its token.

@@ -1,6 +1,6 @@
 //! HTTP, and DNS: how people, sensors and firewalls talk to the list.
 //!
-//! A request goes `routes` → `auth` → one handler (`list`, `allow`, `user`, `admin`, `crowdsec`) → one call of `raft::Cluster` →
+//! A request goes `site` → `routes` → `auth` → one handler (`list`, `allow`, `user`, `admin`, `crowdsec`) → one call of `raft::Cluster` →
 //! `answer` or `format`; whole lists come from `export`. `error` is the one place with status codes. `dnsbl` answers
 //! mail servers, beside all that.
 
@@ -29,6 +29,7 @@ mod parameters;
 mod requests;
 mod routes;
 mod server;
+mod site;
 mod user;
 mod waiting;
 pub mod wire;
@@ -36,6 +37,7 @@ mod writing;
 
 pub use dnsbl::{Dnsbl, DnsblSettings};
 pub use server::Server;
+pub use site::Site;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,16 +59,16 @@ pub struct ApiSettings {
 }
 
 /// The whole API over a cluster. Called within a runtime: what it has to see to by itself begins.
-pub fn router(cluster: raft::Cluster, settings: Arc<ApiSettings>) -> axum::Router {
+pub fn site(cluster: raft::Cluster, settings: Arc<ApiSettings>) -> Site {
     let app = Arc::new(app::App::new(cluster, settings));
     tokio::spawn(feed::keep(app.clone()));
     tokio::spawn(export::refresh(app.clone()));
     tokio::spawn(import::keep(app.clone()));
-    routes::router(app)
+    Site::of_app(app)
 }
 
 /// What a node answers before it belongs to a cluster: `/livez` is 200, `/readyz` 503, `GET /admin/formation`
 /// (registration token) tells `{"state":"waiting","join_key":"<hex>"}`; everything else is 503 + Retry-After.
-pub fn waiting_router(join_key: [u8; 16], settings: Arc<ApiSettings>) -> axum::Router {
-    waiting::router(join_key, settings)
+pub fn waiting_site(join_key: [u8; 16], settings: Arc<ApiSettings>) -> Site {
+    Site::of_routes(waiting::router(join_key, settings))
 }

@@ -33,7 +33,8 @@ struct Counts {
 }
 
 impl Requests {
-    fn count(&self, route: &str, status: StatusCode, took: Duration) {
+    /// Counts one more.
+    pub(crate) fn count(&self, route: &str, status: StatusCode, took: Duration) {
         let mut counts = self.0.lock();
         let seconds = took.as_secs_f64();
         counts.total += 1;

@@ -13,6 +13,9 @@ use crate::{
     requests, user,
 };
 
+/// What behind a kind is no value.
+pub(crate) const OF_KINDS: [&str; 6] = ["add", "sighting", "delete", "all", "changes", "events"];
+
 pub(crate) fn router(app: Arc<App>) -> Router {
     let noted = from_fn_with_state(app.clone(), consumers::note);
     let bouncers = Router::new()

@@ -130,9 +130,9 @@ async fn settle(
 ) -> Result<bool, String> {
     let join_key = data::join_key(&settings.data)?;
     let (formed, is_formed) = watch::channel(false);
-    let router = api::waiting_router(join_key, api.clone());
+    let site = api::waiting_site(join_key, api.clone());
     let waiting = http.clone();
-    let waiting_room = tokio::spawn(async move { waiting.run(router, is_formed).await });
+    let waiting_room = tokio::spawn(async move { waiting.run(site, is_formed).await });
     let outcome = formation::form(settings, address, join_key, token).await;
     let kept = match outcome {
         Formed::Founder => Cluster::found(cluster).map(|_| true),
@@ -149,9 +149,9 @@ async fn serve_api(
     http: Server,
     mut stop: watch::Receiver<bool>,
 ) -> Result<ExitCode, String> {
-    let router = api::router(cluster.clone(), api);
+    let site = api::site(cluster.clone(), api);
     let end = stop.clone();
-    let mut serving = tokio::spawn(async move { http.run(router, end).await });
+    let mut serving = tokio::spawn(async move { http.run(site, end).await });
     tokio::select! {
         // First, because being told to stop ends the serving too, and that is no failure.
         biased;

@@ -17,6 +17,7 @@ mod consumers;
 mod crash_points;
 mod crowds;
 mod crowdsec;
+mod direct;
 mod disks;
 mod dnsbl;
 mod errors;

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
-use crate::auth::{Caller, address};
+use crate::auth::{Caller, peer};
 use crate::error::ApiError;
 
 /// The user agent of the bouncer for nftables, ipset and pf, without its version.
@@ -63,14 +63,14 @@ impl FromRequestParts<Arc<App>> for Bouncer {
             Err(ApiError::Unauthorized(_)) => return Err(ApiError::Forbidden("access forbidden".into())),
             Err(error) => return Err(error),
         };
-        let caller = Caller { account, address: address(&parts.extensions) };
+        let caller = Caller { account, peer: peer(&parts.extensions) };
         let path = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path());
         let agent = parts.headers.get(header::USER_AGENT).map(|agent| agent.as_bytes()).unwrap_or_default();
         let mut digest = Sha256::new();
         for part in ["x-api-key", "authorization"].map(|name| parts.headers.get(name)) {
             field(&mut digest, part.map(|value| value.as_bytes()).unwrap_or_default());
         }
-        for part in [caller.address.as_bytes(), agent, path.as_bytes()] {
+        for part in [caller.address().as_bytes(), agent, path.as_bytes()] {
             field(&mut digest, part);
         }
         let agent = String::from_utf8_lossy(agent).into_owned();

@@ -1,7 +1,7 @@
 //! An export as an HTTP answer: its tag, its coding, or that the client has it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -15,6 +15,9 @@ use crate::answer;
 use crate::app::App;
 use crate::error::ApiError;
 
+/// Room for the headers of an answer, so that it does not grow with each.
+const HEADERS: usize = 12;
+
 /// A list, or that the client has it; says what it is and how much it leaves out. It is compressed where the client
 /// asks for that and the compressed bytes can be kept: never for one request. `decided` is the log index at which it was
 /// decided what is found here: only a list that has changed since is known by its date.
@@ -27,8 +30,8 @@ pub(crate) async fn answer(
 ) -> Result<Response, ApiError> {
     let lasting = export.is_kept && export.length <= BYTES_MAX / 2;
     let coding = if lasting { Coding::asked_for(asked) } else { Coding::Identity };
-    let modified = if export.version > decided { date(export, SystemTime::now()) } else { None };
-    let (mut response, tag) = match known(asked, export, modified.as_deref(), coding) {
+    let modified = if export.version > decided { date(export) } else { None };
+    let (mut response, tag) = match known(asked, export, modified, coding) {
         Some(tag) => (empty(StatusCode::NOT_MODIFIED), tag),
         None => {
             make_pieces(app, export, coding).await?;
@@ -38,13 +41,13 @@ pub(crate) async fn answer(
             if let Some(word) = coding.word() {
                 response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(word));
             }
-            (response, tag(export, coding))
+            (response, export.tag(coding))
         }
     };
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, answer::text(&tag)?);
+    headers.insert(header::ETAG, tag.clone());
     if let Some(modified) = modified {
-        headers.insert(header::LAST_MODIFIED, answer::text(&modified)?);
+        headers.insert(header::LAST_MODIFIED, modified.clone());
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
@@ -74,44 +77,37 @@ async fn make_pieces(app: &App, export: &Arc<Export>, coding: Coding) -> Result<
 fn empty(status: StatusCode) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
     response
 }
 
-/// A strong tag: other bytes, other tag (RFC 9110, section 8.8.3.3).
-fn tag(export: &Export, coding: Coding) -> String {
-    match coding.word() {
-        None => format!("\"{}\"", export.digest),
-        Some(word) => format!("\"{}-{word}\"", export.digest),
-    }
-}
-
 /// When the list changed last. A date that is yet to come is not told (RFC 9110, section 8.8.2.1).
-fn date(export: &Export, now: SystemTime) -> Option<String> {
-    let since = u64::try_from(export.modified?.0).ok()?;
-    let moment = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(since))?;
-    (moment <= now).then(|| httpdate::fmt_http_date(moment))
+fn date(export: &Export) -> Option<&HeaderValue> {
+    let (moment, text) = export.modified.as_ref()?;
+    (*moment <= SystemTime::now()).then_some(text)
 }
 
 /// The tag of this list when the client has it: by `If-None-Match`, in whichever coding it has it, or, where that is
 /// not sent, by a date that is exactly this one. A later date says nothing: the node that it is from may have been
 /// behind this one.
-fn known(asked: &HeaderMap, export: &Export, modified: Option<&str>, coding: Coding) -> Option<String> {
+fn known<'e>(
+    asked: &HeaderMap,
+    export: &'e Export,
+    modified: Option<&HeaderValue>,
+    coding: Coding,
+) -> Option<&'e HeaderValue> {
     if !asked.contains_key(header::IF_NONE_MATCH) {
-        let since = asked.get(header::IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok());
-        return (since.is_some() && since == modified).then(|| tag(export, coding));
+        let since = asked.get(header::IF_MODIFIED_SINCE);
+        return (since.is_some() && since == modified).then(|| export.tag(coding));
     }
     let values = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let named = |word: &str| {
         let word = word.trim();
         if word == "*" {
-            return Some(tag(export, coding));
+            return Some(export.tag(coding));
         }
-        let hex = word.trim_start_matches("W/").strip_prefix('"')?.strip_prefix(export.digest.as_str())?;
-        let of_coding = |coding: &Coding| match coding.word() {
-            None => hex == "\"",
-            Some(word) => hex.strip_prefix('-').and_then(|hex| hex.strip_suffix('"')) == Some(word),
-        };
-        Coding::ALL.into_iter().find(of_coding).map(|coding| tag(export, coding))
+        let word = word.strip_prefix("W/").unwrap_or(word);
+        Coding::ALL.into_iter().map(|coding| export.tag(coding)).find(|tag| **tag == *word)
     };
     values.flat_map(|value| value.split(',')).find_map(named)
 }

@@ -1,6 +1,7 @@
 //! From a list to its export, and from an export to that of a later list.
 
 use std::cell::Cell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
 use imbl::Vector;
@@ -17,9 +18,17 @@ pub(crate) struct Recipe {
     pub(crate) query: Query,
     pub(crate) format: &'static dyn Format,
     pub(crate) shape: Shape,
+    /// Of all that: a kept list is looked for by it on each request.
+    hash: u64,
 }
 
 impl Recipe {
+    pub(crate) fn new(query: Query, format: &'static dyn Format, shape: Shape) -> Recipe {
+        let mut hasher = DefaultHasher::new();
+        (format.name(), &shape, &query).hash(&mut hasher);
+        Recipe { query, format, shape, hash: hasher.finish() }
+    }
+
     /// The list in this form.
     pub(crate) fn write(&self, picture: &Picture) -> Export {
         let list = &picture.list;
@@ -185,10 +194,8 @@ impl PartialEq for Recipe {
 
 impl Eq for Recipe {}
 
-impl std::hash::Hash for Recipe {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.format.name().hash(state);
-        self.shape.hash(state);
-        self.query.hash(state);
+impl Hash for Recipe {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
     }
 }

@@ -1,7 +1,9 @@
 //! A whole list in one form, as chunks and the frames around them.
 
 use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
 
+use axum::http::HeaderValue;
 use bytes::Bytes;
 use crc32fast::Hasher;
 use imbl::Vector;
@@ -38,8 +40,10 @@ pub(crate) struct Export {
     pub(super) length: u64,
     /// The last change of the list that it holds.
     pub(super) version: u64,
-    /// When that was, where it is known to the second.
-    pub(super) modified: Option<Timestamp>,
+    /// When that was, where it is known to the second, and as a header has it.
+    pub(super) modified: Option<(SystemTime, HeaderValue)>,
+    /// The `ETag` in each coding, in the order of `Coding::ALL`.
+    tags: [HeaderValue; 3],
     /// The log index that it was written at.
     pub(super) index: u64,
     /// Reports in it that no other node has.
@@ -95,19 +99,21 @@ impl Export {
         for texts in texts {
             length += separator.len() as u64 * u64::saturating_sub(texts, 1);
         }
+        let digest = hex::encode(&digests.finalize()[..16]);
         Export {
             chunks,
             cuts,
             frames,
             separator,
-            digest: hex::encode(&digests.finalize()[..16]),
+            tags: Coding::ALL.map(|coding| tag(&digest, coding)),
+            digest,
             count: totals.count(),
             truncated,
             skipped,
             next,
             length,
             version,
-            modified,
+            modified: modified.and_then(date),
             index,
             pending,
             is_kept,
@@ -155,9 +161,7 @@ impl Export {
     }
 
     pub(super) fn pieces(&self, coding: Coding) -> &Pieces {
-        let is_of = |known: &Coding| *known == coding;
-        let at = Coding::ALL.iter().position(is_of).unwrap_or_default();
-        self.pieces[at].get_or_init(|| match coding {
+        self.pieces[coding as usize].get_or_init(|| match coding {
             Coding::Gzip => self.gzip(),
             Coding::Identity | Coding::Zstd => self.concatenated(coding),
         })
@@ -165,8 +169,20 @@ impl Export {
 
     /// Whether nothing is left to do for an answer in this coding.
     pub(super) fn has_pieces(&self, coding: Coding) -> bool {
-        let at = Coding::ALL.iter().position(|known| *known == coding).unwrap_or_default();
-        self.pieces[at].get().is_some()
+        self.pieces[coding as usize].get().is_some()
+    }
+
+    /// Gives it the digest that it had before it was written to disk.
+    pub(crate) fn set_digest(&mut self, digest: String) {
+        if digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            self.tags = Coding::ALL.map(|coding| tag(&digest, coding));
+            self.digest = digest;
+        }
+    }
+
+    /// A strong tag: other bytes, other tag (RFC 9110, section 8.8.3.3).
+    pub(super) fn tag(&self, coding: Coding) -> &HeaderValue {
+        &self.tags[coding as usize]
     }
 
     /// Bytes that it keeps in memory, as far as they are known.
@@ -235,6 +251,20 @@ impl Export {
         };
         frame(0).into_iter().chain(part(0)).chain(frame(1)).chain(part(1)).chain(frame(2))
     }
+}
+
+fn tag(digest: &str, coding: Coding) -> HeaderValue {
+    let text = match coding.word() {
+        None => format!("\"{digest}\""),
+        Some(word) => format!("\"{digest}-{word}\""),
+    };
+    HeaderValue::try_from(text).expect("hex digits and a word are a header's value")
+}
+
+fn date(modified: Timestamp) -> Option<(SystemTime, HeaderValue)> {
+    let since = u64::try_from(modified.0).ok()?;
+    let moment = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(since))?;
+    Some((moment, HeaderValue::try_from(httpdate::fmt_http_date(moment)).ok()?))
 }
 
 enum Piece<'e> {

@@ -67,7 +67,9 @@ pub(super) fn read(path: &Path) -> io::Result<Export> {
     }
     let mut export = Export::of_bytes(bytes, head.count, head.truncated);
     export.skipped = head.skipped;
-    export.digest = head.etag.unwrap_or(export.digest);
+    if let Some(digest) = head.etag {
+        export.set_digest(digest);
+    }
     Ok(export)
 }
 
@@ -83,7 +85,7 @@ mod tests {
         let bytes = b"192.0.2.1\n192.0.2.2\n";
         let mut export = Export::of_bytes(bytes.to_vec(), 2, 1);
         // As it is of an export that was written in chunks.
-        export.digest = "0123456789abcdef".to_owned();
+        export.set_digest("0123456789abcdef".to_owned());
         write(&path, &export).unwrap();
         let kept = read(&path).unwrap();
         assert_eq!(kept.plain().collect::<Vec<_>>(), [&bytes[..]]);

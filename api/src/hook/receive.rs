@@ -34,7 +34,7 @@ pub(crate) async fn receive(
     let mapping = Mapping::parse(hook.mapping.as_bytes()).map_err(ApiError::Conflict)?;
     let defaults = Defaults {
         comment: format!("hook {}", hook.name).into(),
-        source: caller.address.clone(),
+        source: caller.address(),
         ttl: None,
         tags: BTreeSet::new(),
     };

@@ -123,7 +123,7 @@ fn defaults(parameters: &Parameters, caller: &Caller) -> Result<Defaults, ApiErr
         comment: one_line(parameters.get("comment").unwrap_or_default()).into(),
         source: match source {
             Some(source) => label("source", source).map_err(ApiError::BadRequest)?,
-            None => caller.address.clone(),
+            None => caller.address(),
         },
         ttl,
         tags: labels(tags.split(',')).map_err(ApiError::BadRequest)?,

@@ -21,7 +21,6 @@ use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::export::{self, Export, Moment, Recipe};
 use crate::format::{Asked, Comments, IfEmpty, Knob};
-use crate::freshness::{self, freshness};
 use crate::parameters::Parameters;
 
 /// When a firewall that wants no empty list may ask again.
@@ -41,19 +40,23 @@ pub(crate) async fn all(
     _caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let words = [&[&freshness::WORDS[..]], &Rendering::WORDS[..]].concat();
-    let parameters = Parameters::parse(query.as_deref(), &words)?;
-    let rendering = Rendering::read(kind, &parameters, &headers)?;
-    let min_index = rendering.recipe.query.min_index();
-    let mut freshness = freshness(&parameters)?;
-    freshness.min_index = freshness.min_index.max(min_index);
-    // Pages are taken from any node, so they hold what all nodes have.
-    freshness.exclude_pending |= min_index.is_some();
-    let picture = app.cluster.read(&freshness).await?;
+    whole(&app, kind, query.as_deref(), &headers).await
+}
+
+/// The list, for a caller who may have it.
+pub(crate) async fn whole(
+    app: &App,
+    kind: Kind,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
+    let wanted = app.queries.read(kind, query, headers)?;
+    let rendering = &wanted.rendering;
+    let picture = app.cluster.read(&wanted.freshness).await?;
     let (index, pending) = (picture.index, picture.pending);
-    let export = export(&app, &rendering, picture, Moment::OrLater).await?;
-    let mut response = export::answer(&app, &headers, rendering.content_type(), &export, 0).await?;
-    say_next(&mut response, &export, kind, &parameters)?;
+    let export = export(app, rendering, picture, Moment::OrLater).await?;
+    let mut response = export::answer(app, headers, rendering.content_type(), &export, 0).await?;
+    say_next(&mut response, &export, kind, &wanted.parameters)?;
     answer::say_pending(&mut response, pending);
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
     Ok(app.read_headers(response, export.at_least(index)))
@@ -121,7 +124,7 @@ impl Rendering {
             return Err(ApiError::BadRequest(sentence.into()));
         }
         shape.merged = query.aggregate;
-        let recipe = Arc::new(Recipe { query, format, shape });
+        let recipe = Arc::new(Recipe::new(query, format, shape));
         Ok(Rendering { recipe, digest: parameters.get("sum").is_some() })
     }
 

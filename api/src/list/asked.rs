@@ -57,6 +57,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     }
 }
 
+/// Whether what stands behind a kind in a path is a value as it is, and the entry is what is asked for.
+pub(crate) fn is_plain_value(sent: &str) -> bool {
+    About::split(sent, sent).1 == About::Entry && !sent.is_empty() && !sent.contains('%')
+}
+
 /// What the list says of the value, in the way that is asked for.
 pub(crate) async fn ask(
     State(app): State<Arc<App>>,
@@ -68,7 +73,7 @@ pub(crate) async fn ask(
 ) -> Result<Response, ApiError> {
     let value = Observable::parse(kind, &value)?;
     match about {
-        About::Entry => lookup::show(&app, value, query.as_deref(), &headers).await,
+        About::Entry => lookup::show(&app, &value, query.as_deref(), &headers).await,
         About::Sightings => sightings::show(&app, value, query.as_deref()).await,
         About::History => history::show(&app, &value, query.as_deref()).await,
     }

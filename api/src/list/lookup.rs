@@ -12,9 +12,9 @@ use crate::format::{self, Field, Row, Shape};
 use crate::freshness::{self, freshness};
 use crate::parameters::Parameters;
 
-pub(super) async fn show(
+pub(crate) async fn show(
     app: &App,
-    value: Observable,
+    value: &Observable,
     query: Option<&str>,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -24,10 +24,10 @@ pub(super) async fn show(
     let fields = Field::parse_list(parameters.get("fields"))?;
     let shape = Shape { fields, header: parameters.switch("header")?, ..Shape::default() };
     let picture = app.cluster.read(&freshness(&parameters)?).await?;
-    let found = picture.list.get(&value).into_iter().chain(picture.list.containing(&value));
+    let found = picture.list.get(value).into_iter().chain(picture.list.containing(value));
     let mut found = found.map(Row::from).peekable();
     if found.peek().is_none() {
-        return Ok(not_listed(app, &value, picture.index));
+        return Ok(not_listed(app, value, picture.index));
     }
     let mut bytes = Vec::with_capacity(256);
     format.render(&mut found, &shape, &mut bytes);

@@ -24,18 +24,21 @@ pub(crate) mod report;
 #[cfg(test)]
 pub(crate) mod samples;
 mod sightings;
+mod wanted;
 
 pub(crate) use add::{add, sight};
-pub(crate) use all::{Rendering, all, export};
-pub(crate) use asked::ask;
+pub(crate) use all::{Rendering, all, export, whole};
+pub(crate) use asked::{ask, is_plain_value};
 pub(crate) use changes::changes;
 pub(crate) use delete::delete;
 pub(crate) use events::events;
+pub(crate) use lookup::show;
 #[cfg(test)]
 pub(crate) use narrow::NARROWING;
 pub(crate) use page::Page;
 pub(crate) use patch::patch;
 pub(crate) use query::Query;
+pub(crate) use wanted::Queries;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;

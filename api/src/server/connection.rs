@@ -1,7 +1,6 @@
 //! One connection: its requests one after the other, until either side has enough.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -9,24 +8,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
+use axum::http::request::Parts;
 use axum::http::{Request, Response};
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::ClientAddress;
 use super::arriving::{Arriving, Bodies};
 use super::connections::{Busy, Place};
 use super::refusing::Refusing;
+use crate::site::Site;
 
 /// The head of a request has this long to arrive, the wait before its first byte included: how long a connection
 /// may be idle.
@@ -39,47 +37,41 @@ const LEAVE_TIME: Duration = Duration::from_millis(100);
 /// What a connection works with.
 pub(super) struct Connection {
     pub(super) address: SocketAddr,
-    pub(super) router: Router,
+    pub(super) site: Site,
     pub(super) place: Place,
     pub(super) bodies: Arc<Bodies>,
 }
 
 impl Connection {
     /// Answers requests until the client goes, the place is needed, or the server ends.
-    pub(super) async fn serve(self, stream: TcpStream, end: watch::Receiver<bool>) {
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream) {
         // A connection that says nothing takes no buffer, and is small.
         let mut first = [0];
         tokio::select! {
             said = timeout(HEAD_TIMEOUT, stream.peek(&mut first)) => if !matches!(said, Ok(Ok(1))) { return },
-            () = self.has_to_leave(end.clone()) => return,
+            () = self.place.has_to_leave() => return,
         }
-        Box::pin(self.talk(stream, end)).await;
+        Box::pin(self.talk(stream)).await;
     }
 
-    async fn has_to_leave(&self, mut end: watch::Receiver<bool>) {
-        tokio::select! {
-            // The sender going away is an end too.
-            _ = end.wait_for(|end| *end) => {}
-            () = self.place.has_to_leave() => {}
-        }
-    }
-
-    async fn talk(&self, stream: TcpStream, end: watch::Receiver<bool>) {
+    async fn talk(self: &Arc<Self>, stream: TcpStream) {
         let answering = AtomicBool::new(false);
         let answer = service_fn(|request| {
             answering.store(true, Ordering::Relaxed);
-            self.answer(self.place.busy(), request)
+            self.clone().answer(self.place.busy(), request)
         });
         let stream = Refusing::new(stream, &self.place, &answering);
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            // `has_to_leave` sees to that, with one clock for all requests of a connection.
+            .header_read_timeout(None)
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), answer);
         let mut connection = pin!(connection);
         let ended = tokio::select! {
+            biased;
             ended = &mut connection => ended,
-            () = self.has_to_leave(end) => {
+            () = self.place.is_silent_for(HEAD_TIMEOUT) => Ok(()),
+            () = self.place.has_to_leave() => {
                 connection.as_mut().graceful_shutdown();
                 if self.place.is_busy() {
                     connection.await
@@ -93,12 +85,25 @@ impl Connection {
         }
     }
 
-    fn answer(
-        &self,
+    async fn answer(
+        self: Arc<Self>,
         busy: Busy,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<Answering>, Infallible>> + use<> {
-        let (mut parts, incoming) = request.into_parts();
+    ) -> Result<Response<Answering>, Infallible> {
+        let (parts, incoming) = request.into_parts();
+        let read = match incoming.is_end_stream() {
+            true => self.site.read(&parts, self.address.ip()).await,
+            false => None,
+        };
+        let response = match read {
+            Some(response) => response,
+            // Apart, so that the answer to a read takes no room for it.
+            None => Box::pin(self.route(parts, incoming)).await,
+        };
+        Ok(response.map(|body| Answering { body, _busy: busy }))
+    }
+
+    async fn route(&self, mut parts: Parts, incoming: Incoming) -> Response<Body> {
         parts.extensions.insert(ConnectInfo(ClientAddress(self.address)));
         let mut body = Body::empty();
         if !incoming.is_end_stream() {
@@ -106,11 +111,7 @@ impl Connection {
             body = Body::new(Arriving::new(incoming, share.clone()));
             parts.extensions.insert(share);
         }
-        let router = TowerToHyperService::new(self.router.clone());
-        async move {
-            let Ok(response) = router.call(Request::from_parts(parts, body)).await;
-            Ok(response.map(|body| Answering { body, _busy: busy }))
-        }
+        self.site.route(Request::from_parts(parts, body)).await
     }
 }
 

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 /// Instead of a moment: a request is under way.
 const BUSY: u64 = u64::MAX;
@@ -40,7 +41,11 @@ pub(crate) struct Place {
 }
 
 /// While this lives, a request is under way.
-pub(crate) struct Busy(Arc<Connections>, Arc<State>);
+pub(crate) struct Busy {
+    /// Since when moments are counted.
+    started: Instant,
+    state: Arc<State>,
+}
 
 impl Connections {
     pub(crate) fn new(most: usize) -> Connections {
@@ -49,7 +54,7 @@ impl Connections {
 
     /// A place, if need be that of another connection; none when all have requests under way.
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
-        let state = Arc::new(State { idle_since: self.now().into(), leave: Notify::new() });
+        let state = Arc::new(State { idle_since: moment(self.started).into(), leave: Notify::new() });
         let mut all = self.all.lock();
         if all.by_number.len() >= self.most {
             let idle = |(number, state): (&u64, &Arc<State>)| match state.idle_since.load(Ordering::Relaxed) {
@@ -67,9 +72,15 @@ impl Connections {
         Some(Place { connections: self.clone(), number, state })
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(BUSY - 1)
+    /// Has all of them end, each as soon as its request is answered.
+    pub(crate) fn dismiss(&self) {
+        self.all.lock().by_number.values().for_each(|state| state.leave.notify_one());
     }
+}
+
+/// Now, in milliseconds since then.
+fn moment(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(BUSY - 1)
 }
 
 impl Place {
@@ -78,10 +89,25 @@ impl Place {
         self.state.leave.notified().await;
     }
 
+    /// Ends when no request has come for this long since the last one was answered.
+    pub(crate) async fn is_silent_for(&self, time: Duration) {
+        let mut left = time;
+        while !left.is_zero() {
+            sleep(left).await;
+            left = match self.state.idle_since.load(Ordering::Relaxed) {
+                BUSY => time,
+                since => {
+                    let silent = moment(self.connections.started).saturating_sub(since);
+                    time.saturating_sub(Duration::from_millis(silent))
+                }
+            };
+        }
+    }
+
     /// Says that a request has come.
     pub(crate) fn busy(&self) -> Busy {
         self.state.idle_since.store(BUSY, Ordering::Relaxed);
-        Busy(self.connections.clone(), self.state.clone())
+        Busy { started: self.connections.started, state: self.state.clone() }
     }
 
     /// Whether a request is under way.
@@ -98,7 +124,7 @@ impl Drop for Place {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.1.idle_since.store(self.0.now(), Ordering::Relaxed);
+        self.state.idle_since.store(moment(self.started), Ordering::Relaxed);
     }
 }
 
@@ -124,6 +150,30 @@ mod tests {
         drop(busy);
         let _fourth = connections.enter().unwrap();
         assert!(left(&first));
+    }
+
+    #[tokio::test]
+    async fn silence_is_counted_from_the_end_of_the_last_request() {
+        let connections = Arc::new(Connections::new(1));
+        let place = connections.enter().unwrap();
+        let busy = place.busy();
+        let silent = place.is_silent_for(Duration::from_millis(20));
+        tokio::pin!(silent);
+        let waited = tokio::time::timeout(Duration::from_millis(100), &mut silent).await;
+        assert!(waited.is_err(), "a request is under way, however long it takes");
+        drop(busy);
+        silent.await;
+        assert!(!place.is_busy());
+    }
+
+    #[tokio::test]
+    async fn all_are_dismissed_at_the_end() {
+        let connections = Arc::new(Connections::new(2));
+        let places = [connections.enter().unwrap(), connections.enter().unwrap()];
+        connections.dismiss();
+        for place in &places {
+            place.has_to_leave().await;
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The HTTP server: one listening socket for two routers, one after the other (the waiting room, then the API),
+//! The HTTP server: one listening socket for two sites, one after the other (the waiting room, then the API),
 //! and the limits that keep slow, endless and too many clients from hurting the others.
 
 mod arriving;
@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::StatusCode;
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +22,8 @@ pub(crate) use arriving::Share;
 use arriving::Bodies;
 use connection::Connection;
 use connections::Connections;
+
+use crate::site::Site;
 
 /// Between two tries when no connection can be accepted, as when files have run out.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -56,11 +57,10 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serves a router until `end` turns true or its sender goes away; then takes no new connections, and ends
+    /// Serves a site until `end` turns true or its sender goes away; then takes no new connections, and ends
     /// when the requests under way have been answered.
-    pub async fn run(&self, router: Router, mut end: watch::Receiver<bool>) {
+    pub async fn run(&self, site: Site, mut end: watch::Receiver<bool>) {
         let mut tasks = JoinSet::new();
-        let told = end.clone();
         let mut ending = std::pin::pin!(async { drop(end.wait_for(|end| *end).await) });
         loop {
             tokio::select! {
@@ -72,11 +72,13 @@ impl Server {
                         turn_away(&stream).await;
                         continue;
                     };
-                    let (router, bodies) = (router.clone(), self.bodies.clone());
-                    tasks.spawn(Connection { address, router, place, bodies }.serve(stream, told.clone()));
+                    let (site, bodies) = (site.clone(), self.bodies.clone());
+                    let connection = Arc::new(Connection { address, site, place, bodies });
+                    tasks.spawn(connection.serve(stream));
                 }
             }
         }
+        self.connections.dismiss();
         while tasks.join_next().await.is_some() {}
     }
 
