@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-use super::body::Sending;
+use super::body::{Run, Sending};
 use super::coding::Coding;
 use super::kept::BYTES_MAX;
 use super::whole::Export;
@@ -36,7 +36,9 @@ pub(crate) async fn answer(
         None => {
             make_pieces(app, export, coding).await?;
             let mut response = empty(StatusCode::OK);
-            *response.body_mut() = Body::new(Sending::new(export.clone(), coding));
+            let run = Run::new(export.clone(), coding);
+            *response.body_mut() = Body::new(Sending(run.clone()));
+            response.extensions_mut().insert(run);
             response.headers_mut().insert(header::CONTENT_TYPE, content_type);
             if let Some(word) = coding.word() {
                 response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(word));

@@ -1,33 +1,77 @@
-//! The body of an answer: the pieces of an export, one after the other, as they are kept.
+//! The bytes of an answer: the pieces of an export, one after the other, as they are kept; none is copied.
 
 use std::convert::Infallible;
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::HttpBody;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use hyper::body::{Frame, SizeHint};
 
 use super::coding::Coding;
 use super::whole::Export;
 
-/// Gives out an export in one coding; no byte of it is copied.
-pub(super) struct Sending {
+/// What is left of an export in one coding. A connection that finds it in an answer sends it in place of the body, in
+/// writes of many pieces.
+#[derive(Clone)]
+pub(crate) struct Run {
     export: Arc<Export>,
     coding: Coding,
-    /// The next piece.
-    next: usize,
-    /// Bytes that have not been given out.
-    left: u64,
+    /// The next piece, and where in it.
+    piece: usize,
+    offset: usize,
+    left: usize,
 }
 
-impl Sending {
-    pub(super) fn new(export: Arc<Export>, coding: Coding) -> Sending {
-        let left = export.pieces(coding).length;
-        Sending { export, coding, next: 0, left }
+impl Run {
+    pub(super) fn new(export: Arc<Export>, coding: Coding) -> Run {
+        // It is in memory, and so no longer than a usize says.
+        let left = export.pieces(coding).length as usize;
+        Run { export, coding, piece: 0, offset: 0, left }
+    }
+
+    fn pieces(&self) -> &[Bytes] {
+        &self.export.pieces(self.coding).bytes
     }
 }
+
+impl Buf for Run {
+    fn remaining(&self) -> usize {
+        self.left
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.pieces().get(self.piece).map_or(&[], |piece| &piece[self.offset..])
+    }
+
+    fn chunks_vectored<'r>(&'r self, slices: &mut [IoSlice<'r>]) -> usize {
+        let mut filled = 0;
+        let mut offset = self.offset;
+        for (slice, piece) in slices.iter_mut().zip(&self.pieces()[self.piece..]) {
+            *slice = IoSlice::new(&piece[offset..]);
+            (filled, offset) = (filled + 1, 0);
+        }
+        filled
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.left -= count;
+        while count > 0 {
+            let rest = self.chunk().len();
+            if count < rest {
+                self.offset += count;
+                return;
+            }
+            count -= rest;
+            (self.piece, self.offset) = (self.piece + 1, 0);
+        }
+    }
+}
+
+/// The same as a body, for who wants one.
+pub(super) struct Sending(pub(super) Run);
 
 impl HttpBody for Sending {
     type Data = Bytes;
@@ -37,19 +81,65 @@ impl HttpBody for Sending {
         mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(piece) = self.export.pieces(self.coding).bytes.get(self.next).cloned() else {
+        let Some(piece) = self.0.pieces().get(self.0.piece).cloned() else {
             return Poll::Ready(None);
         };
-        self.next += 1;
-        self.left -= piece.len() as u64;
+        self.0.advance(piece.len());
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.0.left == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        SizeHint::with_exact(self.0.left as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+    use raft::Picture;
+    use raft::blocklist::Kind;
+
+    use super::*;
+    use crate::list::Rendering;
+    use crate::list::samples::Desk;
+    use crate::parameters::Parameters;
+
+    /// Reads a run in steps, by the slices that it shows.
+    fn read(mut run: Run, room: usize, step: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while run.has_remaining() {
+            let mut slices = vec![IoSlice::new(&[]); room];
+            let filled = run.chunks_vectored(&mut slices);
+            assert!(filled > 0 && *slices[0] == *run.chunk());
+            let shown: Vec<u8> = slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect();
+            let taken = step.min(shown.len());
+            bytes.extend(&shown[..taken]);
+            run.advance(taken);
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_run_is_the_same_in_steps_of_any_length() {
+        let mut desk = Desk::default();
+        (0..100).for_each(|at| desk.add(9, "anna", &format!("45.7.0.{at}"), "ids-1", &[]));
+        let parameters = Parameters::parse(Some("format=json"), &Rendering::WORDS).unwrap();
+        let rendering = Rendering::read(Kind::Ip, &parameters, &HeaderMap::new()).unwrap();
+        let mut picture = Picture::default();
+        picture.list = desk.list.clone();
+        let export = Arc::new(rendering.recipe.write(&picture));
+        for coding in Coding::ALL {
+            let pieces = &export.pieces(coding).bytes;
+            assert!(pieces.len() > 10, "{coding:?}");
+            let whole = pieces.concat();
+            for (room, step) in [(64, usize::MAX), (1, usize::MAX), (3, 1), (4, 7), (64, 100)] {
+                let run = Run::new(export.clone(), coding);
+                assert_eq!(read(run, room, step), whole, "{coding:?}, {room} slices, steps of {step}");
+            }
+        }
     }
 }

@@ -23,6 +23,7 @@ mod tests;
 mod whole;
 
 pub(crate) use answer::answer;
+pub(crate) use body::Run;
 pub(crate) use kept::{Exports, Moment};
 pub(crate) use recipe::Recipe;
 pub(crate) use refreshing::run as refresh;

@@ -53,8 +53,10 @@ pub(crate) fn object(row: &Row<'_>, shape: &Shape, out: &mut Vec<u8>) {
     let fields = if shape.fields.is_empty() { &Field::MEMBERS[..] } else { &shape.fields };
     for (at, field) in fields.iter().enumerate() {
         out.push(if at == 0 { b'{' } else { b',' });
-        string(field.name(), out);
-        out.push(b':');
+        // A plain word.
+        out.push(b'"');
+        out.extend(field.name().as_bytes());
+        out.extend(b"\":");
         match field.of(row) {
             Content::Plain(value) => {
                 out.push(b'"');

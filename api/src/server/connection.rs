@@ -2,18 +2,16 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::http::{Request, Response};
-use bytes::Bytes;
-use hyper::body::{Frame, Incoming, SizeHint};
+use axum::http::{Method, Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -21,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::ClientAddress;
+use super::answering::Answering;
 use super::arriving::{Arriving, Bodies};
 use super::connections::{Busy, Place};
 use super::refusing::Refusing;
@@ -91,6 +90,7 @@ impl Connection {
         request: Request<Incoming>,
     ) -> Result<Response<Answering>, Infallible> {
         let (parts, incoming) = request.into_parts();
+        let is_get = parts.method == Method::GET;
         let read = match incoming.is_end_stream() {
             true => self.site.read(&parts, self.address.ip()).await,
             false => None,
@@ -100,7 +100,7 @@ impl Connection {
             // Apart, so that the answer to a read takes no room for it.
             None => Box::pin(self.route(parts, incoming)).await,
         };
-        Ok(response.map(|body| Answering { body, _busy: busy }))
+        Ok(Answering::new(response, is_get, busy))
     }
 
     async fn route(&self, mut parts: Parts, incoming: Incoming) -> Response<Body> {
@@ -112,31 +112,5 @@ impl Connection {
             parts.extensions.insert(share);
         }
         self.site.route(Request::from_parts(parts, body)).await
-    }
-}
-
-/// The body of an answer; the request is under way until it has gone out.
-struct Answering {
-    body: Body,
-    _busy: Busy,
-}
-
-impl HttpBody for Answering {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

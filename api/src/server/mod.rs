@@ -1,6 +1,7 @@
 //! The HTTP server: one listening socket for two sites, one after the other (the waiting room, then the API),
 //! and the limits that keep slow, endless and too many clients from hurting the others.
 
+mod answering;
 mod arriving;
 mod connection;
 pub(crate) mod connections;
