@@ -140,20 +140,53 @@ fn csv_rows(kind: Option<Kind>, text: &str) -> Result<Lines<'_>, ApiError> {
         let message = format!("the CSV header names no column `{kind}` or `value`");
         return Err(ApiError::Invalid(message));
     }
+    let mut lines = CsvLines { text: text.as_bytes(), at: 0, line: 1 };
     let line = move |record: csv::Result<csv::StringRecord>| {
-        let (number, report) = match record {
+        let (place, report) = match record {
             Ok(record) => {
                 let mut report = RawReport::default();
                 for (name, cell) in names.iter().zip(&record).filter(|(_, cell)| !cell.is_empty()) {
                     report.set(name, Cow::Owned(cell.to_owned()));
                 }
-                (record.position().map_or(0, csv::Position::line), Ok(report))
+                (record.position().map_or(0, csv::Position::byte), Ok(report))
             }
-            Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
+            Err(error) => (error.position().map_or(0, csv::Position::byte), Err(error.to_string())),
         };
-        Line { number: usize::try_from(number).unwrap_or(usize::MAX), report }
+        Line { number: lines.number(usize::try_from(place).unwrap_or(usize::MAX)), report }
     };
     Ok(Box::new(reader.into_records().map(line)))
+}
+
+/// Which line a record is on. The reader says where it began to look for one: that may be between CR and LF, or before
+/// empty lines and comments.
+struct CsvLines<'a> {
+    text: &'a [u8],
+    /// The start of the last record, and its line.
+    at: usize,
+    line: usize,
+}
+
+impl CsvLines<'_> {
+    /// The line of the record that was looked for from this byte on; records come in their order.
+    fn number(&mut self, from: usize) -> usize {
+        let mut start = from.clamp(self.at, self.text.len());
+        loop {
+            match self.text.get(start) {
+                Some(b'\r' | b'\n') => start += 1,
+                Some(b'#') => start += self.text[start..].iter().take_while(|byte| **byte != b'\n').count(),
+                _ => break,
+            }
+        }
+        let passed = &self.text[self.at..start];
+        let ends = |at: &usize| match passed[*at] {
+            b'\n' => true,
+            b'\r' => passed.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        };
+        self.line += (0..passed.len()).filter(ends).count();
+        self.at = start;
+        self.line
+    }
 }
 
 fn form(text: &str) -> Result<RawReport<'_>, ApiError> {
@@ -225,6 +258,9 @@ mod tests {
             Ok(&["2 192.0.2.1", "3 192.0.2.2"]),
         );
         check("text/csv", "192.0.2.1\n192.0.2.2\n", Err("names no column"));
+        let lines = "ip,comment\r\n192.0.2.1,\"a\r\nb\"\r\n# no\r\n\r\n192.0.2.2\r\n192.0.2.3,x\r\n";
+        check("text/csv", lines, Ok(&["2 192.0.2.1", "6 192.0.2.2", "7 192.0.2.3"]));
+        check("text/csv", "# a\n\nip\n#b\n192.0.2.1", Ok(&["5 192.0.2.1"]));
         let form = "application/x-www-form-urlencoded";
         check(form, "ip=192.0.2.1&comment=ssh+scan&ttl=600", Ok(&["one 192.0.2.1"]));
         check(form, r#"{"ip":"192.0.2.1"}"#, Ok(&["one 192.0.2.1"]));
