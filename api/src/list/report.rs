@@ -216,11 +216,32 @@ pub(crate) fn label(what: &str, text: &str) -> Result<Arc<str>, String> {
     Ok(text.into())
 }
 
-/// Free text without control characters: a comment is one line.
+/// Free text without control characters: a comment is one line, with nothing but words at its ends.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
-    let text = text.trim();
+    let text = text.trim_matches(|letter: char| letter.is_whitespace() || letter.is_control());
     match text.chars().any(char::is_control) {
         true => text.replace(char::is_control, " ").into(),
         false => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_one_line_is_itself_as_one_line() {
+        let rows = [
+            (" a b ", "a b"),
+            ("a\r\nb\n", "a  b"),
+            ("\u{0} \u{1} x", "x"),
+            ("x \u{7}\u{85}", "x"),
+            ("\u{7}", ""),
+            ("", ""),
+        ];
+        for (text, line) in rows {
+            assert_eq!(one_line(text), line, "{text:?}");
+            assert_eq!(one_line(line), line);
+        }
     }
 }
