@@ -65,8 +65,11 @@ pub(crate) fn last_incarnation(data: &Path) -> io::Result<Option<u64>> {
 /// Takes the next incarnation of this node's outbox: a number that no earlier run has used.
 pub(crate) fn next_incarnation(data: &Path) -> io::Result<u64> {
     let last = last_incarnation(data)?.unwrap_or(0);
-    replace(data, INCARNATION, format!("{}\n", last + 1).as_bytes())?;
-    Ok(last + 1)
+    let spent =
+        || io::Error::new(io::ErrorKind::InvalidData, format!("there is no incarnation after {last}"));
+    let next = last.checked_add(1).ok_or_else(spent)?;
+    replace(data, INCARNATION, format!("{next}\n").as_bytes())?;
+    Ok(next)
 }
 
 /// Writes a file so that after a crash there is the old one or the new one.
