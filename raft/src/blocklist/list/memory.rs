@@ -43,10 +43,12 @@ impl Chapters {
         place
     }
 
-    /// Puts a stored chapter back.
+    /// Puts a stored chapter back, in place of what stood there.
     pub(super) fn restore(&mut self, place: Place, deeds: Arc<Vec<Deed>>) {
         self.subjects += subjects(&deeds);
-        self.by_place.insert(place, deeds);
+        if let Some(before) = self.by_place.insert(place, deeds) {
+            self.subjects -= subjects(&before);
+        }
     }
 
     pub(super) fn restore_forgotten(&mut self, index: u64) {

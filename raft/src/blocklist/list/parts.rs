@@ -143,9 +143,14 @@ impl List {
         let expires = entry.expires().copied();
         let before = self.entries.insert(value.clone(), entry);
         self.move_expiry(&value, before.as_ref().and_then(|entry| entry.expires().copied()), expires);
+        if let Some(before) = before.as_ref().filter(|before| *before.account() != account) {
+            self.uncount(before.account());
+        }
+        if before.as_ref().is_none_or(|before| *before.account() != account) {
+            *self.by_account.entry(account).or_insert(0) += 1;
+        }
         if before.is_none() {
             self.counts[value.kind() as usize] += 1;
-            *self.by_account.entry(account).or_insert(0) += 1;
             self.zones.add(&value);
             if let Observable::Ip(network) = value {
                 self.widths.add(network.net());
@@ -157,14 +162,19 @@ impl List {
         if let Some(entry) = self.entries.remove(value) {
             self.move_expiry(value, entry.expires().copied(), None);
             self.counts[value.kind() as usize] -= 1;
-            match self.count_by_account(entry.account()) {
-                0 | 1 => drop(self.by_account.remove(entry.account())),
-                count => drop(self.by_account.insert(entry.account().clone(), count - 1)),
-            }
+            self.uncount(entry.account());
             self.zones.remove(value);
             if let Observable::Ip(network) = value {
                 self.widths.remove(network.net());
             }
+        }
+    }
+
+    /// An account has one entry less.
+    fn uncount(&mut self, account: &Arc<str>) {
+        match self.count_by_account(account) {
+            0 | 1 => drop(self.by_account.remove(account)),
+            count => drop(self.by_account.insert(account.clone(), count - 1)),
         }
     }
 

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 
-use super::fixtures::{actor, batch, command, ip};
+use super::fixtures::{Desk, actor, batch, command, ip, report};
 use crate::blocklist::{
     Change, ClusterSettings, Command, GrowthBrake, ImportRun, Kind, List, NewAllow, Observable, Once,
     Operation, Outcome, Patch, Profile, Record, RecordKey, Report, Role, Timestamp, Token, Undo, Whose,
@@ -239,4 +239,19 @@ proptest! {
         prop_assert_eq!(next(&mut restored), next(&mut list));
         prop_assert_eq!(restored, list);
     }
+}
+
+#[test]
+fn a_record_that_is_restored_again_takes_the_place_of_the_first() {
+    let mut desk = Desk::default();
+    desk.add(1, report("192.0.2.1"));
+    let mut list = desk.list.clone();
+    desk.list.records().for_each(|record| list.restore(record));
+    assert_eq!(list, desk.list, "all of it counts once");
+
+    let mut other = Desk::default();
+    other.run(1, actor("joe", Role::Analyst), Operation::Add(vec![report("192.0.2.1")]));
+    other.list.records().for_each(|record| list.restore(record));
+    let counts = ["pts2021", "joe"].map(|account| list.count_by_account(account));
+    assert_eq!((counts, list.count(Kind::Ip)), ([0, 1], 1));
 }
