@@ -20,6 +20,8 @@ mod feed;
 mod followers;
 mod format;
 mod freshness;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod health;
 mod hook;
 pub mod import;

@@ -19,6 +19,8 @@ mod divergence;
 mod error;
 mod form;
 mod forwarder;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod handler;
 mod health;
 mod leader;

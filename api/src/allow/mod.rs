@@ -4,6 +4,8 @@ mod add;
 mod all;
 mod body;
 mod delete;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod garbage;
 pub(crate) mod plain;

@@ -17,7 +17,7 @@ use crate::app::{self, App};
 use crate::error::ApiError;
 
 /// Which part of all that matches.
-struct Part {
+pub(super) struct Part {
     offset: usize,
     limit: usize,
     /// Only what has a greater id.
@@ -25,7 +25,7 @@ struct Part {
 }
 
 impl Part {
-    fn read(asked: &Asked) -> Result<Part, ApiError> {
+    pub(super) fn read(asked: &Asked) -> Result<Part, ApiError> {
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(Part {
             offset: asked.number("offset")?.map_or(0, size),
@@ -55,7 +55,12 @@ pub(crate) async fn live(
     Ok(app.read_headers(json(bytes), index))
 }
 
-fn write(picture: &Picture, filter: &Filter, part: &Part, now: Timestamp) -> Result<Vec<u8>, ApiError> {
+pub(super) fn write(
+    picture: &Picture,
+    filter: &Filter,
+    part: &Part,
+    now: Timestamp,
+) -> Result<Vec<u8>, ApiError> {
     let blocked = Blocked { list: &picture.list, filter, ranges: true, max: None };
     let lines = match filter.inner() {
         Some(network) => {

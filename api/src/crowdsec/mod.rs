@@ -10,6 +10,8 @@ mod cursors;
 mod decision;
 mod delta;
 mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod live;
 mod stream;
 #[cfg(test)]

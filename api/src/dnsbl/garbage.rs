@@ -7,7 +7,7 @@ use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use proptest::sample::Index;
 
 use super::answer::{self, Received, respond};
-use super::tests::{picture, zone};
+use super::samples::{picture, zone};
 use crate::list::samples::NOW;
 
 /// The bytes that would go out.

@@ -5,10 +5,14 @@
 
 mod answer;
 mod counters;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod garbage;
 mod limit;
 mod question;
+#[cfg(any(test, fuzzing))]
+mod samples;
 mod tcp;
 #[cfg(test)]
 mod tests;

@@ -2,58 +2,12 @@
 
 use hickory_proto::op::{Edns, Message, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, RecordType};
-use raft::Picture;
-use raft::blocklist::{Kind, NewAllow, Observable, Operation, Report};
 
 use super::answer::{self, Received, respond};
+use super::samples::{picture, zone};
 use super::zone::Zone;
 use super::{DnsblSettings, client_network};
-use crate::list::samples::{Desk, NOW, ip};
-
-const EVIL: &str = "x\"; } # \n0.0.0.0/0 ' $(reboot) \\ \u{1F480} add bl4 1.1.1.1 {";
-
-pub(super) fn zone() -> Zone {
-    let settings = DnsblSettings {
-        zone: "bl.example.org".into(),
-        nameservers: Vec::new(),
-        ttl: 300,
-        negative_ttl: 60,
-        rate: 0,
-    };
-    let mut zone = Zone::new(&settings).unwrap();
-    zone.addresses = vec!["192.0.2.53".parse().unwrap()];
-    zone
-}
-
-fn domain(text: &str) -> Observable {
-    Observable::parse(Kind::Domain, text).unwrap()
-}
-
-/// Hosts, networks and domains, some of which are allowed again; one ends in 100 seconds.
-pub(super) fn picture() -> Picture {
-    let mut desk = Desk::default();
-    let mut add = |value: Observable, comment: &str, ttl: Option<u32>| {
-        let ttl = ttl.map(|ttl| ttl.into());
-        let report =
-            Report { value, comment: comment.into(), source: "ids".into(), ttl, tags: [].into(), seen: None };
-        desk.run(0, "anna", Operation::Add(vec![report]));
-    };
-    for value in ["198.51.100.0/24", "2001:db8:1::/48", "2001:db8::1"] {
-        add(ip(value), "", None);
-    }
-    add(ip("192.0.2.1"), EVIL, None);
-    add(ip("192.0.2.2"), &"long ".repeat(200), Some(100));
-    for value in ["evil.example.com", "worse.example.net", "203.example.com"] {
-        add(domain(value), "phishing", None);
-    }
-    desk.allow("198.51.100.7");
-    let shop = NewAllow { value: domain("shop.worse.example.net"), comment: "".into() };
-    desk.run(0, "anna", Operation::AllowAdd(vec![shop]));
-    let mut picture = Picture::default();
-    picture.list = desk.list;
-    picture.index = (7 << 32) | 42;
-    picture
-}
+use crate::list::samples::NOW;
 
 fn question(name: &str, kind: RecordType) -> Message {
     let mut query = Message::query();

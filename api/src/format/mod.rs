@@ -7,6 +7,8 @@ mod csv;
 mod documentation;
 mod f5;
 mod field;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod haproxy;
 mod haproxy_map;
 mod ipset;

@@ -49,7 +49,7 @@ pub(crate) async fn receive(
 }
 
 /// One JSON document, or several, one after the other. The content type is not looked at: senders err about it.
-fn documents(body: &[u8]) -> Result<Vec<Value>, ApiError> {
+pub(super) fn documents(body: &[u8]) -> Result<Vec<Value>, ApiError> {
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let documents: Vec<Value> = serde_json::Deserializer::from_slice(body)
         .into_iter()

@@ -8,6 +8,8 @@
 mod difference;
 mod fetch;
 pub mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod manage;
 mod profile;
 mod report;

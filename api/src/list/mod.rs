@@ -11,6 +11,8 @@ mod delete;
 mod events;
 mod filter;
 mod following;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod garbage;
 mod history;
@@ -21,7 +23,7 @@ mod page;
 mod patch;
 mod query;
 pub(crate) mod report;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod samples;
 mod sightings;
 mod wanted;

@@ -23,7 +23,7 @@ use crate::writing::{Sent, Writing};
 /// The body: what is to change.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Body {
+pub(super) struct Body {
     comment: Option<String>,
     tags: Option<Tags>,
     /// A moment, or null for never.
@@ -38,7 +38,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Num
 }
 
 impl Body {
-    fn read(bytes: &[u8]) -> Result<Body, ApiError> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Body, ApiError> {
         let invalid = |error: &dyn fmt::Display| {
             let members = "the body is no object of comment, tags, and expires or ttl";
             ApiError::BadRequest(format!("{members}: {error}"))
@@ -59,7 +59,7 @@ impl Body {
     }
 
     /// The change; a ttl counts from `now`.
-    fn parse(&self, value: Observable, now: Timestamp) -> Result<Patch, String> {
+    pub(super) fn parse(&self, value: Observable, now: Timestamp) -> Result<Patch, String> {
         let expires = match (&self.expires, &self.ttl) {
             (Some(None), _) => Some(None),
             (Some(Some(text)), _) => Some(Some(moment("expires", text)?)),

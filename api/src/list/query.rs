@@ -60,6 +60,12 @@ impl Query {
         self.after.as_ref().map(|cursor| cursor.index)
     }
 
+    /// The same question about what comes after a page.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn after(self, cursor: Cursor) -> Query {
+        Query { after: Some(cursor), ..self }
+    }
+
     /// Whether each row follows from its own entry, so that a change of some entries changes their rows alone.
     pub(crate) fn is_by_row(&self) -> bool {
         let whole = self.order.is_export_order() && self.limit.is_none() && self.after.is_none();

@@ -23,7 +23,7 @@ impl Desk {
         let command = Command::new(NOW.plus_seconds(-seconds_ago), actor, operation);
         let origin = Origin { node: 1, incarnation: 1 };
         let batch = Batch { origin, first_sequence: self.sent, commands: vec![command] };
-        self.list.apply(self.sent, &batch).outcomes.remove(0).unwrap()
+        self.list.apply(self.sent, &batch).outcomes.remove(0).expect("it is its turn")
     }
 
     /// Adds an address, or sights it.
@@ -39,6 +39,7 @@ impl Desk {
         self.run(seconds_ago, account, Operation::Add(vec![report]));
     }
 
+    #[cfg(test)]
     pub(crate) fn delete(&mut self, value: &str) {
         self.run(0, "anna", Operation::Delete(vec![ip(value)]));
     }
@@ -49,7 +50,7 @@ impl Desk {
 }
 
 pub(crate) fn ip(text: &str) -> Observable {
-    Observable::parse(Kind::Ip, text).unwrap()
+    Observable::parse(Kind::Ip, text).expect("an address")
 }
 
 /// Four entries that differ in all that can be asked for.

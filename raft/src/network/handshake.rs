@@ -6,7 +6,7 @@ use std::io;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::network::frame::{Route, read_plain, write_plain};
 
@@ -34,7 +34,11 @@ enum Answer {
 }
 
 /// The calling side: proves itself over `route`, and checks the one called.
-pub(crate) async fn call(stream: &mut TcpStream, route: Route, secret: &[u8; 32]) -> io::Result<()> {
+pub(crate) async fn call(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    route: Route,
+    secret: &[u8; 32],
+) -> io::Result<()> {
     let challenge: Challenge = read_plain(stream).await?;
     let nonce = nonce()?;
     let proof = prove(secret, "caller", route, &challenge.nonce, &nonce).finalize().into_bytes().into();
@@ -49,7 +53,7 @@ pub(crate) async fn call(stream: &mut TcpStream, route: Route, secret: &[u8; 32]
 
 /// The called side: lets in a member of this cluster that means this node; returns the caller's route.
 pub(crate) async fn answer(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     cluster_id: [u8; 16],
     node_id: u64,
     secret: &[u8; 32],
@@ -104,7 +108,7 @@ fn prove(secret: &[u8; 32], side: &str, route: Route, server: &[u8; 32], client:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     const CLUSTER: [u8; 16] = [7; 16];
 

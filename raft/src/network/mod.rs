@@ -15,3 +15,10 @@ pub(crate) use client::{PeerClient, Peers, call_timeout};
 pub(crate) use message::{Appended, Denied, Reply, Request};
 pub(crate) use places::Places;
 pub(crate) use server::{Handler, PeerServer};
+
+/// The parsers of what peers say, for the fuzzers.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed {
+    pub(crate) use super::frame::{Frame, Route, decode, encode, frames, read_plain};
+    pub(crate) use super::handshake::{answer, call};
+}

@@ -61,7 +61,7 @@ impl Callback for Flushed {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 /// The id of an entry.
-pub(super) struct StoredLogId(pub(super) form::LogId);
+pub(crate) struct StoredLogId(pub(super) form::LogId);
 
 impl Encode for StoredLogId {
     fn encode<W: Write>(&self, mut to: W) -> io::Result<usize> {
@@ -80,7 +80,7 @@ impl Decode for StoredLogId {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 /// The vote.
-pub(super) struct StoredVote(pub(super) form::Vote);
+pub(crate) struct StoredVote(pub(super) form::Vote);
 
 /// Leaders of one term are not ordered among each other, as openraft has it: a committed vote is above the
 /// others of its leader.
@@ -108,7 +108,7 @@ impl Decode for StoredVote {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 /// What an entry carries.
-pub(super) struct StoredPayload(pub(super) form::Payload);
+pub(crate) struct StoredPayload(pub(super) form::Payload);
 
 impl Encode for StoredPayload {
     fn encode<W: Write>(&self, mut to: W) -> io::Result<usize> {

@@ -29,3 +29,10 @@ pub(crate) use log::LogStore;
 pub(crate) use machine::{Applier, StateMachine};
 pub(crate) use pending::{Kept, PendingFile, encode as encode_kept};
 pub(crate) use snapshot::{Header as SnapshotHeader, SnapshotFile, Snapshots};
+
+/// The forms in the log and in sled, for the fuzzers.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzed {
+    pub(crate) use super::disk::StoredChange;
+    pub(crate) use super::log_types::{StoredLogId, StoredPayload, StoredVote};
+}
