@@ -30,15 +30,6 @@ impl Client {
 
     /// The same, with an own limit for each answer.
     pub fn new(base: &str, within: Duration) -> Client {
-        Client::of(base, within, 0)
-    }
-
-    /// The same over one connection that is kept.
-    pub(crate) fn keeping(base: &str, within: Duration) -> Client {
-        Client::of(base, within, 1)
-    }
-
-    fn of(base: &str, within: Duration, connections_kept: usize) -> Client {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
@@ -47,7 +38,7 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_global(Some(within))
-            .max_idle_connections(connections_kept)
+            .max_idle_connections(0)
             .build()
             .new_agent();
         Client { base: base.to_owned(), identity: None, agent }

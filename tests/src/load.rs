@@ -12,8 +12,6 @@ use crate::client::Client;
 
 /// How long a writer waits for one answer before it counts it as unknown.
 const WRITE_WITHIN: Duration = Duration::from_secs(8);
-/// Domains that a hard writer adds again and again.
-const HARD_DOMAINS: u64 = 500;
 /// Addresses that every writer adds again and again.
 const SHARED_ADDRESSES: u64 = 40;
 
@@ -67,29 +65,6 @@ impl Load {
         Load { stop, writers }
     }
 
-    /// Writers that keep their connections, stay at one node each, and never let a domain of theirs rest: so many
-    /// writes as the nodes take. What they add ends in `domain`.
-    pub fn start_hard(urls: &[String], username: &str, password: &str, count: usize, domain: &str) -> Load {
-        let stop = Arc::new(AtomicBool::new(false));
-        let writers = (0..count)
-            .map(|writer| {
-                let (stop, domain) = (stop.clone(), domain.to_owned());
-                let url = &urls[writer % urls.len()];
-                let client = Client::keeping(url, WRITE_WITHIN).basic(username, password);
-                thread::spawn(move || {
-                    let mut ledger = Ledger::default();
-                    for turn in (0..HARD_DOMAINS).cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
-                        let value = format!("d{turn}.w{writer}.{domain}");
-                        // What was not taken is written down.
-                        let _ = ledger.add_of("domain", &client, &value);
-                    }
-                    ledger
-                })
-            })
-            .collect();
-        Load { stop, writers }
-    }
-
     /// Lets every writer finish the request it is in, and joins what they know.
     pub fn stop(self) -> Ledger {
         self.stop.store(true, Ordering::Relaxed);
@@ -129,11 +104,7 @@ fn write(writer: usize, tries: usize, clients: &[Client], stop: &AtomicBool) -> 
 impl Ledger {
     /// Adds an address through a client and notes the answer; gives it as an error when the write was not taken.
     pub fn add(&mut self, client: &Client, address: &str) -> Result<(), String> {
-        self.add_of("ip", client, address)
-    }
-
-    fn add_of(&mut self, kind: &str, client: &Client, address: &str) -> Result<(), String> {
-        let sent = client.request("POST", &format!("/{kind}/add")).json(&json!({kind: address})).try_send();
+        let sent = client.request("POST", "/ip/add").json(&json!({"ip": address})).try_send();
         let adds = self.adds.entry(address.to_owned()).or_default();
         match sent {
             Ok(answer) if answer.status == 201 => adds.listed += 1,
@@ -188,18 +159,6 @@ impl Ledger {
             assert!(possible.contains(&reports), "{address} counts {reports} reports, but was told {adds:?}");
             assert!(adds.listed <= 1, "{address} was told to be new {} times", adds.listed);
         }
-    }
-
-    /// Judges what a node has listed of the domains that end like this, when nobody else adds such.
-    #[track_caller]
-    pub fn judge_ending(&self, client: &Client, domain: &str) {
-        let list = client.get("/domain/all?fields=value,sighting").expect(200).json();
-        let ending = format!(".{domain}");
-        let ours = list.as_array().expect("the list is an array").iter().filter(|entry| {
-            let value = entry["value"].as_str().expect("an entry has a value");
-            value.ends_with(&ending)
-        });
-        self.judge(&Value::Array(ours.cloned().collect()));
     }
 
     fn join(&mut self, other: Ledger) {

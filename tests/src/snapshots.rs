@@ -1,8 +1,10 @@
 //! Snapshots of a long list while everybody writes: a list to make them of, writers who do not pause, and how long a
 //! write waits meanwhile.
 
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,8 +12,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::client::Client;
-use crate::cluster::{ANALYST, PASSWORD, TestCluster};
-use crate::load::{Ledger, Load};
+use crate::cluster::TestCluster;
+use crate::flood::{Flood, Flooded};
+use crate::node::Node;
+use crate::tally::Tally;
 use crate::wait::wait_for;
 
 /// Addresses of one bulk add.
@@ -25,12 +29,18 @@ const FROZEN: Duration = Duration::from_secs(2);
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(120);
 
 /// What a time of hard writing has seen.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Hammered {
-    /// What the writers were told.
-    pub ledger: Ledger,
+    /// What the writers did.
+    pub flooded: Flooded,
+    /// How long they wrote.
+    pub lasting: Duration,
+    /// Entries that the log has grown by: many writes share one.
+    pub log_entries: u64,
     /// Snapshots that nodes had, each counted once a node.
     pub snapshots: usize,
+    /// Times that a node's log was cut behind a snapshot.
+    pub purges: usize,
     /// How often a follower was frozen until it had to be brought up.
     pub frozen: usize,
 }
@@ -46,6 +56,37 @@ pub struct Waits {
     pub writes: usize,
     /// How long the snapshots took.
     pub snapshots: Duration,
+}
+
+impl Hammered {
+    /// Joins what a later time has seen.
+    pub fn join(&mut self, later: Hammered) {
+        self.flooded.join(later.flooded);
+        self.lasting += later.lasting;
+        self.log_entries += later.log_entries;
+        self.snapshots += later.snapshots;
+        self.purges += later.purges;
+        self.frozen += later.frozen;
+    }
+}
+
+impl fmt::Display for Hammered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Flooded { requests, reports, unknown, slowest, slowest_of_all } = self.flooded;
+        let a_second = |count: u64| count as f64 / self.lasting.as_secs_f64();
+        write!(
+            f,
+            "{requests} writes ({:.0} a second) of {reports} entries ({:.0} a second) in {} entries of the log, \
+             {unknown} unknown; {} snapshots, {} purges, a follower brought up {} times; the slowest write \
+             {slowest:.1?}, through a frozen node {slowest_of_all:.1?}",
+            a_second(requests),
+            a_second(reports),
+            self.log_entries,
+            self.snapshots,
+            self.purges,
+            self.frozen
+        )
+    }
 }
 
 impl Waits {
@@ -75,36 +116,79 @@ pub fn fill(client: &Client, entries: usize) {
     }
 }
 
-/// Has everybody write without a pause for a time, while nodes make snapshots as their settings say, and one follower
-/// after the other falls so far behind that it needs one. Fails when a node ends.
+/// Has everybody write without a pause for a time, over so many connections, while nodes make snapshots as their
+/// settings say, and one follower after the other falls so far behind that it needs one. Fails when a node ends.
 #[track_caller]
-pub fn hammer(cluster: &mut TestCluster, writers: usize, lasting: Duration, domain: &str) -> Hammered {
-    let urls: Vec<String> = cluster.nodes.iter().map(|node| node.url()).collect();
-    let load = Load::start_hard(&urls, ANALYST, PASSWORD, writers, domain);
+pub fn hammer(
+    cluster: &mut TestCluster,
+    connections: usize,
+    lasting: Duration,
+    tally: &Arc<Tally>,
+) -> Hammered {
+    let addresses: Vec<String> = cluster.nodes.iter().map(|node| node.http_address()).collect();
+    let mut seen: Vec<Seen> = cluster.nodes.iter().map(|node| Seen::now(node).unwrap_or_default()).collect();
+    let first = seen.iter().map(|seen| seen.last_log).max().unwrap_or(0);
+    let flood = Flood::start(&addresses, connections, tally);
     let (began, mut next) = (Instant::now(), FREEZE_INTERVAL);
-    let mut seen: Vec<u64> = vec![0; cluster.nodes.len()];
     let mut hammered = Hammered::default();
+    // A follower that was frozen, and where the others' log ended then.
+    let mut behind: Option<(usize, u64)> = None;
     wait_for("the time is over", lasting + SNAPSHOT_WITHIN, || {
         assert_eq!(cluster.running().len(), cluster.nodes.len(), "a node is lost");
         for (node, seen) in cluster.nodes.iter().zip(&mut seen) {
-            let snapshot = node.status().and_then(|status| status["snapshot_index"].as_u64()).unwrap_or(0);
-            hammered.snapshots += usize::from(snapshot > *seen);
-            *seen = snapshot.max(*seen);
+            let Some(now) = Seen::now(node) else { continue };
+            hammered.snapshots += usize::from(now.snapshot > seen.snapshot);
+            hammered.purges += usize::from(now.purged > seen.purged);
+            *seen = now;
         }
-        if began.elapsed() > next && began.elapsed() + FREEZE_INTERVAL < lasting {
+        if let Some((number, end)) = behind
+            && seen[number].applied >= end
+        {
+            flood.disturb(number);
+            behind = None;
+        }
+        if behind.is_none() && began.elapsed() > next && began.elapsed() + FREEZE_INTERVAL < lasting {
             let followers = cluster.followers();
-            let node = &cluster.nodes[followers[hammered.frozen % followers.len()]];
-            node.freeze();
+            let number = followers[hammered.frozen % followers.len()];
+            flood.disturb(number);
+            cluster.nodes[number].freeze();
             let since = Instant::now();
             wait_for("a follower falls behind", FROZEN * 2, || (since.elapsed() > FROZEN).then_some(()));
-            node.thaw();
+            let others = cluster.nodes.iter().enumerate().filter(|(other, _)| *other != number);
+            let end = others.filter_map(|(_, node)| Seen::now(node)).map(|seen| seen.last_log).max();
+            cluster.nodes[number].thaw();
+            behind = Some((number, end.unwrap_or(0)));
             hammered.frozen += 1;
             next = began.elapsed() + FREEZE_INTERVAL;
         }
         (began.elapsed() > lasting).then_some(())
     });
-    hammered.ledger = load.stop();
+    hammered.flooded = flood.stop();
+    hammered.lasting = began.elapsed();
+    hammered.log_entries = seen.iter().map(|seen| seen.last_log).max().unwrap_or(0) - first;
     hammered
+}
+
+/// Where a node's log and list are.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    last_log: u64,
+    applied: u64,
+    snapshot: u64,
+    purged: u64,
+}
+
+impl Seen {
+    fn now(node: &Node) -> Option<Seen> {
+        let status = node.status()?;
+        let index = |name: &str| status[name].as_u64().unwrap_or(0);
+        Some(Seen {
+            last_log: index("last_log_index"),
+            applied: index("applied_index"),
+            snapshot: index("snapshot_index"),
+            purged: index("purged_index"),
+        })
+    }
 }
 
 /// How long single writes through each node take while all nodes make a snapshot at once.

@@ -11,7 +11,7 @@ use tokio::time::{Interval, interval_at};
 
 use crate::Failure;
 use crate::figures::Figures;
-use crate::http::{Account, Connection};
+use crate::http::Account;
 use crate::values::Kind;
 
 #[derive(Args, Clone)]
@@ -56,7 +56,7 @@ impl Adds {
         until: Instant,
     ) -> Result<Figures, Failure> {
         let mut figures = Figures::default();
-        let mut connection = Connection::open(&to, &self.account).await?;
+        let mut connection = self.account.connect(&to).await?;
         let mut pace = self.pace(number);
         loop {
             let due = match &mut pace {
@@ -72,7 +72,7 @@ impl Adds {
                 Ok(_) => figures.errors += 1,
                 Err(_) => {
                     figures.errors += 1;
-                    connection = Connection::open(&to, &self.account).await?;
+                    connection = self.account.connect(&to).await?;
                 }
             }
         }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::Failure;
 use crate::figures::Figures;
-use crate::http::{Account, Connection};
+use crate::http::Account;
 use crate::values::Lines;
 
 #[derive(Args, Clone)]
@@ -54,7 +54,7 @@ impl Bulk {
 
     async fn send(self, to: String, next: Arc<AtomicU32>) -> Result<Figures, Failure> {
         let mut figures = Figures::default();
-        let mut connection = Connection::open(&to, &self.account).await?;
+        let mut connection = self.account.connect(&to).await?;
         loop {
             let from = next.fetch_add(self.lines, Ordering::Relaxed);
             if from >= self.entries {

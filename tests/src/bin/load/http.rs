@@ -1,15 +1,10 @@
-//! One kept-alive HTTP connection to a node, with nothing between it and the socket.
+//! Who asks, and what is done with an answer.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
+use hyper::Response;
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use stockade_tests::Connection;
 
 use crate::Failure;
 
@@ -21,70 +16,11 @@ pub(crate) struct Account {
     user: String,
 }
 
-/// A connection to one server.
-pub(crate) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    host: String,
-    authorization: Option<String>,
-}
-
-impl Connection {
+impl Account {
     /// Connects to `host:port`.
-    pub(crate) async fn open(host: &str, account: &Account) -> Result<Connection, Failure> {
-        let stream = TcpStream::connect(host).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // It ends with the sender, or with an error that the sender is told too.
-        tokio::spawn(connection);
-        let authorization =
-            (!account.user.is_empty()).then(|| format!("Basic {}", STANDARD.encode(&account.user)));
-        Ok(Connection { sender, host: host.to_owned(), authorization })
+    pub(crate) async fn connect(&self, host: &str) -> Result<Connection, Failure> {
+        Connection::open(host, &self.user).await
     }
-
-    /// `POST` of a body; the status.
-    pub(crate) async fn post(&mut self, path: &str, content_type: &str, body: Bytes) -> Result<u16, Failure> {
-        let request = Request::post(path).header(CONTENT_TYPE, content_type);
-        let response = self.send(request, body).await?;
-        let status = response.status().as_u16();
-        skip(response).await?;
-        Ok(status)
-    }
-
-    /// `GET` with one more header; the body is still to be read.
-    pub(crate) async fn get(
-        &mut self,
-        path: &str,
-        header: Option<(&str, &str)>,
-    ) -> Result<Response<Incoming>, Failure> {
-        let mut request = Request::get(path);
-        if let Some((name, value)) = header {
-            request = request.header(name, value);
-        }
-        self.send(request, Bytes::new()).await
-    }
-
-    async fn send(
-        &mut self,
-        request: hyper::http::request::Builder,
-        body: Bytes,
-    ) -> Result<Response<Incoming>, Failure> {
-        let mut request = request.header(HOST, &self.host);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        let request = request.body(Full::new(body))?;
-        self.sender.ready().await?;
-        Ok(self.sender.send_request(request).await?)
-    }
-}
-
-/// Reads a body to its end and forgets it; its length.
-pub(crate) async fn skip(response: Response<Incoming>) -> Result<usize, Failure> {
-    let (mut body, mut bytes) = (response.into_body(), 0);
-    while let Some(frame) = body.frame().await {
-        bytes += frame?.data_ref().map_or(0, Bytes::len);
-    }
-    Ok(bytes)
 }
 
 /// Reads a body to its end.

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::Failure;
-use crate::http::{Account, Connection};
+use crate::http::Account;
 use crate::values::Kind;
 
 /// Between two attempts of a writer.
@@ -68,7 +68,7 @@ impl Outage {
             turns.tick().await;
             let mut open = match connection.take() {
                 Some(open) => open,
-                None => match Connection::open(&self.to[writer], &self.account).await {
+                None => match self.account.connect(&self.to[writer]).await {
                     Ok(open) => open,
                     Err(_) => continue,
                 },

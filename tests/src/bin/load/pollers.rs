@@ -6,12 +6,13 @@ use clap::Args;
 use hyper::StatusCode;
 use hyper::header::{ETAG, IF_NONE_MATCH};
 use serde_json::{Value, json};
+use stockade_tests::{Connection, skip_body};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at, timeout_at};
 
 use crate::Failure;
 use crate::figures::Figures;
-use crate::http::{Account, Connection, read, skip};
+use crate::http::{Account, read};
 
 /// Between two waits of a follower, which would else ask as fast as changes come.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -94,7 +95,7 @@ impl Pollers {
             StatusCode::NOT_MODIFIED => seen.unchanged += 1,
             status => return Err(format!("a poll was answered {status}").into()),
         }
-        seen.bytes += skip(response).await?;
+        seen.bytes += skip_body(response).await?;
         Ok(())
     }
 
@@ -135,7 +136,7 @@ impl Pollers {
             let response = open.get("/ip/all?limit=1&format=txt", None).await?;
             let index =
                 response.headers().get("stockade-index").ok_or("no Stockade-Index")?.to_str()?.parse()?;
-            skip(response).await?;
+            skip_body(response).await?;
             return Ok(index);
         };
         let response = open.get(&format!("/ip/changes?since={since}&wait=30s"), None).await?;
@@ -153,7 +154,7 @@ impl Pollers {
         connection: &'a mut Option<Connection>,
     ) -> Result<&'a mut Connection, Failure> {
         if connection.is_none() {
-            *connection = Some(Connection::open(&self.from, &self.account).await?);
+            *connection = Some(self.account.connect(&self.from).await?);
         }
         Ok(connection.as_mut().expect("it was opened above"))
     }

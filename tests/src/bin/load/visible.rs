@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::Failure;
 use crate::figures::Figures;
-use crate::http::{Account, Connection, read};
+use crate::http::{Account, read};
 use crate::values::{Kind, address};
 
 /// An add that is not there by then never comes.
@@ -34,8 +34,8 @@ pub(crate) struct Visible {
 
 impl Visible {
     pub(crate) async fn run(self) -> Result<Value, Failure> {
-        let mut writer = Connection::open(&self.to, &self.account).await?;
-        let mut reader = Connection::open(&self.from, &self.account).await?;
+        let mut writer = self.account.connect(&self.to).await?;
+        let mut reader = self.account.connect(&self.from).await?;
         let mut figures = Figures::default();
         let began = Instant::now();
         while began.elapsed().as_secs_f64() < self.seconds {

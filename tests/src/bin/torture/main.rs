@@ -22,13 +22,15 @@ Lets a cluster of real processes suffer random faults under load, and judges wha
 
 Usage: scripts/torture [--profile faults|snapshots] [--minutes N] [--seed S] [--nodes 3|5] [--sessions N] [--entries N]
 
-  --profile P    faults: random ones; snapshots: as many writes as possible over a long list, snapshots and purges all
-                 the time, followers that need to be brought up, and how long a write waits [default: faults]
+  --profile P    faults: random ones; snapshots: as many writes as the nodes take, single ones and twenty at once, over a
+                 long list, snapshots and purges all the time, followers that need to be brought up; how long a write
+                 waits; every entry's count on every node [default: faults]
   --entries N    snapshots: entries of the list at the start [default: 1000000]
   --minutes N    how long new faults come, fractions too [default: 5]
   --seed S       repeats the faults of an earlier run; the first line says it [default: from the clock]
   --nodes N      voters [default: 3]
-  --sessions N   writers and readers [default: two a node]
+  --sessions N   faults: writers and readers [default: two a node]; snapshots: connections that write without a
+                 pause, half of them twenty entries at once [default: 256]
   -h, --help     this
 
 The last lines are a summary. Exit code: 0 no finding, 1 a finding (its nodes' data and logs are kept), 2 a wrong flag.
@@ -142,13 +144,15 @@ impl Settings {
                         _ => return Err(wrong()),
                     }
                 }
-                "--sessions" => settings.sessions = count(1, 512)?,
+                "--sessions" => settings.sessions = count(1, 4096)?,
                 _ => return Err(format!("there is no flag {flag}")),
             }
         }
         if settings.sessions == 0 {
-            let each = if settings.profile == Profile::Faults { 2 } else { 16 };
-            settings.sessions = each * settings.nodes;
+            settings.sessions = match settings.profile {
+                Profile::Faults => 2 * settings.nodes,
+                Profile::Snapshots => 256,
+            };
         }
         Ok(settings)
     }

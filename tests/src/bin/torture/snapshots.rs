@@ -1,24 +1,27 @@
 //! The profile of snapshots: a long list, writers who never pause, snapshot and purge all the time.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use stockade_tests::{TestCluster, fill, hammer, waits};
+use stockade_tests::{Hammered, Tally, TestCluster, fill, hammer, waits};
 
 /// Entries of the log between two snapshots, and what is left behind one: a purge a second or more.
-const FLAGS: [&str; 6] = ["--snapshot-after", "500", "--log-keep", "100", "--write-timeout", "10"];
+const FLAGS: [&str; 6] = ["--snapshot-after", "200", "--log-keep", "50", "--write-timeout", "10"];
+/// Values that are added again and again.
+const VALUES: u32 = 60_000;
 /// What a write may wait because of a snapshot.
 const COST_MAX: Duration = Duration::from_millis(100);
 /// Times that the wait is measured.
 const ROUNDS: usize = 3;
-/// The writers begin anew after so long, and what they were told is judged.
+/// The writers stop after so long, and what they were told is judged.
 const LAP: Duration = Duration::from_secs(60);
 
 /// Runs until the time is over, and says what it has seen.
-pub(crate) fn torture(nodes: usize, writers: usize, entries: usize, lasting: Duration) -> ExitCode {
+pub(crate) fn torture(nodes: usize, connections: usize, entries: usize, lasting: Duration) -> ExitCode {
     // A thread of its own: when it fails it shows the nodes' logs and keeps their data.
-    let ended = thread::spawn(move || run(nodes, writers, entries, lasting)).join();
+    let ended = thread::spawn(move || run(nodes, connections, entries, lasting)).join();
     match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -29,7 +32,7 @@ pub(crate) fn torture(nodes: usize, writers: usize, entries: usize, lasting: Dur
     }
 }
 
-fn run(nodes: usize, writers: usize, entries: usize, lasting: Duration) -> bool {
+fn run(nodes: usize, connections: usize, entries: usize, lasting: Duration) -> bool {
     let mut cluster = TestCluster::start_with(nodes, &FLAGS);
     let through = cluster.followers()[0];
     let began = Instant::now();
@@ -50,34 +53,22 @@ fn run(nodes: usize, writers: usize, entries: usize, lasting: Duration) -> bool 
         println!("FINDING: a write waits for a snapshot");
     }
 
-    let (mut written, mut unknown, mut made, mut frozen) = (0, 0, 0, 0);
+    let (mut all, tally) = (Hammered::default(), Arc::new(Tally::new(VALUES)));
     let began = Instant::now();
     for lap in 0.. {
         let left = lasting.saturating_sub(began.elapsed()).min(LAP);
         if left.is_zero() {
             break;
         }
-        let domain = format!("lap{lap}.test");
-        let hammered = hammer(&mut cluster, writers, left, &domain);
-        written += hammered.ledger.acknowledged();
-        unknown += hammered.ledger.unknown();
-        made += hammered.snapshots;
-        frozen += hammered.frozen;
+        let hammered = hammer(&mut cluster, connections, left, &tally);
+        println!("lap {lap}: {hammered}");
         cluster.wait_level();
         cluster.same_digest_everywhere();
         for number in 0..nodes {
-            hammered.ledger.judge_ending(&cluster.analyst(number), &domain);
+            tally.judge(&cluster.analyst(number));
         }
-        println!(
-            "lap {lap}: {} writes ({:.0} a second), {} snapshots, all of it counted once on every node",
-            hammered.ledger.acknowledged(),
-            hammered.ledger.acknowledged() as f64 / left.as_secs_f64(),
-            hammered.snapshots
-        );
+        all.join(hammered);
     }
-    println!(
-        "{written} writes acknowledged, {unknown} unknown, none lost, none doubled; {made} snapshots, a follower \
-         brought up {frozen} times; no node lost"
-    );
+    println!("{all}; all of it counted once on every node, and no node lost");
     !waited
 }
