@@ -232,9 +232,12 @@ impl Outbox {
             let (Some(outcome), true) = (outcome, sequence == state.applied + 1) else { continue };
             state.pop_applied(Some(Written { index, outcome }));
         }
-        let all_applied = state.kept.is_some_and(|kept| state.applied >= kept);
-        drop(state);
-        if all_applied {
+        self.note_applied(&state);
+    }
+
+    /// When all that is on disk is applied, the file can be emptied.
+    fn note_applied(&self, state: &State) {
+        if state.kept.is_some_and(|kept| state.applied >= kept) {
             self.work.notify_one();
         }
     }
@@ -247,6 +250,7 @@ impl Outbox {
         while mark.incarnation == self.origin.incarnation && state.applied < mark.sequence {
             state.pop_applied(None);
         }
+        self.note_applied(&state);
     }
 
     /// What is known of a command of any node.

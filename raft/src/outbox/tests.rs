@@ -1,3 +1,4 @@
+use futures_util::FutureExt;
 use tempfile::TempDir;
 
 use super::*;
@@ -198,6 +199,20 @@ async fn what_is_handed_on_while_something_is_kept_is_kept_first() {
     list.apply(7, &Batch { origin: ORIGIN, first_sequence: 1, commands: vec![report("a")] });
     outbox.overtaken(&list);
     assert_eq!(names(outbox.next_batch().unwrap()), (2, vec!["b".into(), "c".into()]));
+}
+
+#[tokio::test]
+async fn a_snapshot_that_holds_all_that_is_kept_has_the_file_emptied() {
+    let (dir, outbox) = outbox();
+    outbox.submit_reports(vec![report("a")], SOON).await.unwrap();
+    outbox.work().await;
+    assert!(outbox.work().now_or_never().is_none(), "whoever hands on has nothing to do");
+    let mut list = List::default();
+    list.apply(7, &Batch { origin: ORIGIN, first_sequence: 1, commands: vec![report("a")] });
+    outbox.overtaken(&list);
+    assert!(outbox.work().now_or_never().is_some());
+    outbox.prepare().await.unwrap();
+    assert_eq!(PendingFile::open(dir.path()).unwrap().1, []);
 }
 
 #[tokio::test]
