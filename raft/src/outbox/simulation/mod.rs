@@ -19,10 +19,14 @@ mod node;
 mod wires;
 mod world;
 
-use std::panic::{catch_unwind, resume_unwind};
+use std::any::Any;
+use std::ops::Range;
+use std::panic::{RefUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -120,27 +124,49 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// The first of these seeds that was seen to fail, and how it failed; on all cores, for a seed is one thread.
+fn failing(
+    seeds: Range<u64>,
+    defect: Defect,
+    run: impl Fn(u64, Defect) + RefUnwindSafe + Sync,
+) -> Option<(u64, Box<dyn Any + Send>)> {
+    let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(None));
+    let work = || {
+        while failed.lock().is_none() {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            if let Err(failure) = catch_unwind(|| run(seed, defect)) {
+                failed.lock().get_or_insert((seed, failure));
+            }
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| (0..cores).for_each(|_| drop(scope.spawn(work))));
+    failed.into_inner()
+}
+
 /// Runs the seed that was asked for, or many of them.
-fn every_seed(many: u64, run: impl Fn(u64, Defect) + std::panic::RefUnwindSafe) {
+fn every_seed(many: u64, run: impl Fn(u64, Defect) + RefUnwindSafe + Sync) {
     let seeds = match number("STOCKADE_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("STOCKADE_SEEDS").unwrap_or(many),
     };
-    let (began, count) = (std::time::Instant::now(), seeds.end - seeds.start);
-    for seed in seeds {
-        if let Err(failure) = catch_unwind(|| run(seed, Defect::None)) {
-            eprintln!("STOCKADE_SEED={seed} repeats this");
-            resume_unwind(failure);
-        }
+    let (began, count) = (Instant::now(), seeds.end - seeds.start);
+    if let Some((seed, failure)) = failing(seeds, Defect::None, run) {
+        eprintln!("STOCKADE_SEED={seed} repeats this");
+        resume_unwind(failure);
     }
-    eprintln!("{count} seeds in {:.1?}", began.elapsed());
+    let minutes = began.elapsed().as_secs_f64() / 60.0;
+    eprintln!("{count} seeds in {:.1?}, {:.0} a minute", began.elapsed(), count as f64 / minutes);
 }
 
 /// Runs seeds until one finds the defect.
 #[track_caller]
-fn is_found(defect: Defect, within: u64, run: impl Fn(u64, Defect) + std::panic::RefUnwindSafe) {
-    let began = std::time::Instant::now();
-    let found = (0..within).find(|seed| catch_unwind(|| run(*seed, defect)).is_err());
+fn is_found(defect: Defect, within: u64, run: impl Fn(u64, Defect) + RefUnwindSafe + Sync) {
+    let began = Instant::now();
+    let found = failing(0..within, defect, run).map(|(seed, _)| seed);
     assert!(found.is_some(), "{defect:?} is not found by {within} seeds");
     eprintln!("{defect:?}: found by seed {found:?} in {:.1?}", began.elapsed());
 }
