@@ -67,7 +67,7 @@ pub use raw::{analyst_header, read_answer, send_raw, send_raw_and_end};
 pub use routes::{ROUTES, Route};
 pub use running::Running;
 pub use sensor::{Reported, Sensor, run};
-pub use snapshots::{Hammered, Waits, arriving, fill, hammer, waits};
+pub use snapshots::{Hammered, Waits, arriving, fill, hammer, snapshot_bytes, waits};
 pub use tally::Tally;
 pub use volume::Volume;
 pub use wait::wait_for;

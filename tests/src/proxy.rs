@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -32,6 +32,8 @@ pub struct Proxy {
 struct Wire {
     state: Mutex<State>,
     changed: Condvar,
+    /// Bytes that the called end was handed.
+    passed: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -108,6 +110,11 @@ impl Proxy {
         }
     }
 
+    /// How many bytes the callers have sent that were passed on.
+    pub fn passed(&self) -> u64 {
+        self.wires.iter().map(|wire| wire.passed.load(Ordering::Relaxed)).sum()
+    }
+
     /// What the wires of every caller do from now on, there and back.
     pub fn set(&self, there: Line, back: Line) {
         for number in 0..self.wires.len() {
@@ -136,7 +143,7 @@ impl Wire {
             chance: Chance::seeded(seed),
             connections: Vec::new(),
         };
-        Wire { state: Mutex::new(state), changed: Condvar::new() }
+        Wire { state: Mutex::new(state), changed: Condvar::new(), passed: AtomicU64::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -256,6 +263,9 @@ fn hand_out(wire: &Wire, connection: &Connection, way: Way, chunks: &Receiver<Ch
         if to.write_all(&bytes).is_err() {
             wire.close(connection);
             return;
+        }
+        if matches!(way, Way::There) {
+            wire.passed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
     }
     // The end is news too, and waits like all else.

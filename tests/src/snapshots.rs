@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -227,10 +227,18 @@ pub fn waits(cluster: &TestCluster, round: usize) -> Waits {
     })
 }
 
-/// The bytes of snapshots that are arriving at a node, of each the path.
-pub fn arriving(data: &std::path::Path) -> Vec<(PathBuf, u64)> {
-    let Ok(files) = fs::read_dir(data.join("snapshots")) else { return Vec::new() };
-    let partial = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "partial");
-    let files = files.filter_map(Result::ok).map(|file| file.path()).filter(partial);
-    files.filter_map(|path| Some((path.clone(), fs::metadata(path).ok()?.len()))).collect()
+/// How many bytes of a snapshot have arrived at a node, while it arrives.
+pub fn arriving(data: &Path) -> Option<u64> {
+    snapshot_file(data, "partial")
+}
+
+/// The bytes of a node's snapshot.
+pub fn snapshot_bytes(data: &Path) -> Option<u64> {
+    snapshot_file(data, "snapshot")
+}
+
+fn snapshot_file(data: &Path, extension: &str) -> Option<u64> {
+    let files = fs::read_dir(data.join("snapshots")).ok()?.filter_map(Result::ok);
+    let ours = files.filter(|file| file.path().extension().is_some_and(|found| found == extension));
+    ours.filter_map(|file| Some(file.metadata().ok()?.len())).max()
 }

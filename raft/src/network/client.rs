@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use crate::cluster::Address;
 use crate::network::connection::Connection;
 use crate::network::frame::Route;
-use crate::network::message::{Appended, Reply, Request};
+use crate::network::message::{Announced, Appended, Reply, Request};
 use crate::network::places::Places;
 use crate::store::SnapshotFile;
 use crate::types::{LogId, TypeConfig, Vote};
@@ -141,7 +141,8 @@ impl PeerClient {
         self.call(request, timeout).await.map_err(|error| rpc_error(&error))
     }
 
-    async fn send_snapshot(
+    /// Sends what the peer has not got of a snapshot, and has it installed.
+    pub(crate) async fn send_snapshot(
         &mut self,
         vote: Vote,
         snapshot: Snapshot<
@@ -152,15 +153,31 @@ impl PeerClient {
         >,
         timeout: Duration,
     ) -> io::Result<Reply> {
-        let header = snapshot.snapshot.header()?;
-        done(self.call(Request::SnapshotBegin, timeout).await?)?;
-        let mut offset = 0;
-        while offset < snapshot.snapshot.len()? {
-            let bytes = snapshot.snapshot.read_at(offset, SNAPSHOT_PART_BYTES)?;
+        let file = snapshot.snapshot;
+        let (header, length) = (file.header()?, file.len()?);
+        let announced = Announced { header: header.clone(), bytes: length, checksum: file.checksum()? };
+        let mut offset = self.begin_snapshot(announced, timeout).await?;
+        while offset < length {
+            let bytes = file.read_at(offset, SNAPSHOT_PART_BYTES)?;
             offset += bytes.len() as u64;
             done(self.call(Request::SnapshotBytes(Bytes::from(bytes)), timeout).await?)?;
         }
         self.call(Request::SnapshotEnd { vote: (&vote).into(), header }, timeout).await
+    }
+
+    /// How much of a snapshot the peer has; it takes what follows from now on.
+    async fn begin_snapshot(&mut self, announced: Announced, timeout: Duration) -> io::Result<u64> {
+        let length = announced.bytes;
+        match self.call(Request::SnapshotGoesOn(announced), timeout).await {
+            Ok(Reply::Arrived(there)) if there <= length => Ok(there),
+            Ok(other) => Err(unexpected(&other)),
+            // The peer hung up: an earlier build does not know the question.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
+                done(self.call(Request::SnapshotBegin, timeout).await?)?;
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -50,6 +50,18 @@ pub(crate) enum Request {
     PendingReports,
     /// Is the one that asks, and that is there, a member; and which commands are known?
     Standing { address: Address },
+    /// A snapshot follows: how much of it is there? An earlier build hangs up on this, and is sent all of it.
+    SnapshotGoesOn(Announced),
+}
+
+/// Which snapshot is sent: two that are alike in this are the same bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Announced {
+    pub(crate) header: SnapshotHeader,
+    /// Of the whole file.
+    pub(crate) bytes: u64,
+    /// At its end.
+    pub(crate) checksum: u32,
 }
 
 /// What came of an append.
@@ -89,6 +101,8 @@ pub(crate) enum Reply {
         version: u32,
         cluster_version: u32,
     },
+    /// So many bytes of the snapshot are there.
+    Arrived(u64),
 }
 
 /// Why a request was not carried out.

@@ -1,8 +1,11 @@
 //! How nodes talk to each other: their own TCP port, length-prefixed frames, a handshake that proves the
 //! peer secret on both sides, and the cluster's id and both node ids in every message.
 
+mod arriving;
 mod client;
 mod connection;
+#[cfg(test)]
+mod cut;
 mod frame;
 mod handshake;
 #[cfg(test)]

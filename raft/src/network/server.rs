@@ -1,9 +1,8 @@
 //! The called side of the peers' port. Appends and proposals of one connection are taken in their order,
 //! several at once; parts of a snapshot one by one; anything else side by side.
 
-use std::fs::File;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use tokio_util::codec::FramedRead;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::cluster::Identity;
+use crate::network::arriving::{Arriving, KEPT_FOR, Partial};
 use crate::network::frame::{self, Frame, Route};
 use crate::network::handshake;
 use crate::network::message::{Denied, Reply, Request};
@@ -66,6 +66,7 @@ impl PeerServer {
 
 async fn accept(listener: TcpListener, identity: Arc<Identity>, handler: Arc<impl Handler>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let arriving: Arc<Arriving> = Arc::default();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -84,17 +85,28 @@ async fn accept(listener: TcpListener, identity: Arc<Identity>, handler: Arc<imp
             tracing::warn!(%address, "too many peer connections; one is turned away");
             continue;
         };
-        let (identity, handler) = (identity.clone(), handler.clone());
+        let (identity, handler, arriving) = (identity.clone(), handler.clone(), arriving.clone());
         connections.spawn(async move {
-            if let Err(error) = serve(stream, &identity, handler).await {
+            let mut incoming = Incoming::Nothing;
+            if let Err(error) = serve(stream, &identity, handler, &arriving, &mut incoming).await {
                 tracing::warn!(%address, %error, "a peer connection was refused or broke");
             }
             drop(place);
+            if let Incoming::Held(holder) = incoming {
+                tokio::time::sleep(KEPT_FOR).await;
+                arriving.forget(holder);
+            }
         });
     }
 }
 
-async fn serve(mut stream: TcpStream, identity: &Identity, handler: Arc<impl Handler>) -> io::Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    identity: &Identity,
+    handler: Arc<impl Handler>,
+    arriving: &Arriving,
+    incoming: &mut Incoming,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let greeting =
         handshake::answer(&mut stream, identity.cluster_id, identity.node_id, &identity.peer_secret);
@@ -107,7 +119,6 @@ async fn serve(mut stream: TcpStream, identity: &Identity, handler: Arc<impl Han
     let _writer = AbortOnDropHandle::new(tokio::spawn(write_replies(write, queue)));
     let replies = Replies { route: route.back(), queue: replies };
     let mut ordered = FuturesOrdered::new();
-    let mut incoming = None;
     loop {
         let bytes = tokio::select! {
             Some((number, reply)) = ordered.next(), if !ordered.is_empty() => {
@@ -123,8 +134,11 @@ async fn serve(mut stream: TcpStream, identity: &Identity, handler: Arc<impl Han
                 let reply = handler.clone().handle(route.from, message);
                 ordered.push_back(async move { (number, reply.await) });
             }
-            Request::SnapshotBegin | Request::SnapshotBytes(_) | Request::SnapshotEnd { .. } => {
-                replies.send(number, take_snapshot(&handler, &mut incoming, message).await)?;
+            Request::SnapshotBegin
+            | Request::SnapshotGoesOn(_)
+            | Request::SnapshotBytes(_)
+            | Request::SnapshotEnd { .. } => {
+                replies.send(number, take_snapshot(&handler, arriving, incoming, message).await)?;
             }
             other => {
                 let (handler, replies) = (handler.clone(), replies.clone());
@@ -138,48 +152,79 @@ async fn serve(mut stream: TcpStream, identity: &Identity, handler: Arc<impl Han
     }
 }
 
-/// A snapshot that is arriving; the unfinished file goes with it.
-struct Incoming {
-    file: File,
-    path: PathBuf,
+/// The snapshot that arrives over one connection.
+#[derive(Default)]
+enum Incoming {
+    #[default]
+    Nothing,
+    /// From a peer that begins anew when the line breaks.
+    Anew(Partial),
+    /// One that can be gone on with, and by which number this connection holds it.
+    Held(u64),
 }
 
-impl Drop for Incoming {
-    fn drop(&mut self) {
-        // Gone already when the snapshot was taken.
-        drop(std::fs::remove_file(&self.path));
-    }
-}
-
-async fn take_snapshot(handler: &Arc<impl Handler>, incoming: &mut Option<Incoming>, part: Request) -> Reply {
-    let result = match part {
-        Request::SnapshotBegin => {
-            handler.room_for_snapshot(0).and_then(|()| handler.snapshot_path()).and_then(|path| {
-                *incoming = Some(Incoming { file: File::create(&path)?, path });
-                Ok(Reply::Done)
-            })
-        }
-        Request::SnapshotBytes(bytes) => match incoming {
-            Some(snapshot) => handler
-                .room_for_snapshot(bytes.len() as u64)
-                .and_then(|()| snapshot.file.write_all(&bytes))
-                .map(|()| Reply::Done),
-            None => Err(io::Error::other("a part of a snapshot that has not begun")),
-        },
-        Request::SnapshotEnd { vote, header } => match incoming.take() {
-            Some(snapshot) => match SnapshotFile::open(snapshot.path.clone()) {
-                Ok(file) => Ok(handler.clone().install(vote, header, file).await),
-                Err(error) => Err(error),
-            },
-            None => Err(io::Error::other("the end of a snapshot that has not begun")),
-        },
-        _ => Err(io::Error::other("not a part of a snapshot")),
-    };
+async fn take_snapshot(
+    handler: &Arc<impl Handler>,
+    arriving: &Arriving,
+    incoming: &mut Incoming,
+    part: Request,
+) -> Reply {
+    let result = take_part(handler, arriving, incoming, part).await;
     if result.is_err() {
         // What has arrived of it is of no use, and takes room.
-        *incoming = None;
+        if let Incoming::Held(holder) = std::mem::take(incoming) {
+            arriving.forget(holder);
+        }
     }
     result.unwrap_or_else(|error| Reply::Denied(Denied::Unavailable(error.to_string())))
+}
+
+async fn take_part(
+    handler: &Arc<impl Handler>,
+    arriving: &Arriving,
+    incoming: &mut Incoming,
+    part: Request,
+) -> io::Result<Reply> {
+    match part {
+        Request::SnapshotBegin => {
+            handler.room_for_snapshot(0)?;
+            *incoming = Incoming::Anew(Partial::create(handler.snapshot_path()?)?);
+            Ok(Reply::Done)
+        }
+        Request::SnapshotGoesOn(announced) => {
+            handler.room_for_snapshot(0)?;
+            let (holder, there) = arriving.hold(announced, || handler.snapshot_path())?;
+            *incoming = Incoming::Held(holder);
+            if there > 0 {
+                tracing::info!(bytes = there, "a snapshot goes on where its line broke");
+            }
+            Ok(Reply::Arrived(there))
+        }
+        Request::SnapshotBytes(bytes) => {
+            handler.room_for_snapshot(bytes.len() as u64)?;
+            match incoming {
+                Incoming::Anew(partial) => partial.write(&bytes)?,
+                Incoming::Held(holder) => arriving.write(*holder, &bytes)?,
+                Incoming::Nothing => {
+                    return Err(io::Error::other("a part of a snapshot that has not begun"));
+                }
+            }
+            Ok(Reply::Done)
+        }
+        Request::SnapshotEnd { vote, header } => {
+            // Until it is installed, for the file goes with it.
+            let partial = match std::mem::take(incoming) {
+                Incoming::Anew(partial) => partial,
+                Incoming::Held(holder) => arriving.take(holder)?,
+                Incoming::Nothing => {
+                    return Err(io::Error::other("the end of a snapshot that has not begun"));
+                }
+            };
+            let file = SnapshotFile::open(partial.path().to_path_buf())?;
+            Ok(handler.clone().install(vote, header, file).await)
+        }
+        _ => Err(io::Error::other("not a part of a snapshot")),
+    }
 }
 
 #[derive(Clone)]

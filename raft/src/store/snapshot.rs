@@ -63,6 +63,14 @@ impl SnapshotFile {
         Ok(self.file.metadata()?.len())
     }
 
+    /// The checksum at its end.
+    pub(crate) fn checksum(&self) -> io::Result<u32> {
+        let mut stored = [0; 4];
+        let at = self.len()?.checked_sub(4).ok_or_else(|| damaged("it is too short"))?;
+        self.file.read_exact_at(&mut stored, at)?;
+        Ok(u32::from_be_bytes(stored))
+    }
+
     /// Up to `bytes_max` bytes at an offset; empty at the end.
     pub(crate) fn read_at(&self, offset: u64, bytes_max: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; bytes_max];
