@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 
 use super::{apply, chosen, command, pieces};
 use crate::blocklist::{
-    Applied, Batch, Change, Kind, List, NewAllow, Observable, Operation, Origin, Record, Report, VERSION,
+    Applied, Batch, Kind, List, NewAllow, Observable, Operation, Origin, Record, Report, VERSION,
 };
 use crate::cluster::Identity;
 use crate::codec::{self, Content};
 use crate::form;
-use crate::store::fuzzed::{StoredChange, StoredLogId, StoredPayload, StoredVote};
+use crate::store::fuzzed::{Changes, StoredChange, StoredLogId, StoredPayload, StoredVote, unpack};
 use crate::store::{DiskMark, SnapshotHeader, StateDigest, encode_record};
 
 /// A digit for the content, then its bytes. What is read is written again, no longer than it was, and a list that is
@@ -31,6 +31,7 @@ pub fn records(data: &[u8]) {
         6 => {
             drop(alike::<Vec<Bytes>>(Content::Block, bytes));
             drop(alike::<Vec<StoredChange>>(Content::Changes, bytes));
+            drop(unpack(bytes).and_then(|block| codec::decode::<Vec<Bytes>>(Content::Block, &block)));
         }
         _ => {
             in_the_log::<StoredPayload>(bytes);
@@ -110,12 +111,10 @@ fn step(list: &mut List, index: u64, batch: &Batch) {
         return;
     }
     assert_eq!(outcomes.len(), batch.commands.len());
-    let keys = changes.into_iter().map(|change| match change {
-        Change::Put(record) => (record.key(), Some(record)),
-        Change::Remove(key) => (key, None),
-    });
+    let mut joined = Changes::default();
+    joined.join(changes);
     let mut digest = digest(&before);
-    digest.follow(&before, keys.collect()).expect("changes can be stored");
+    digest.follow(&before, joined).expect("changes can be stored");
     assert_eq!(digest, self::digest(list), "the changes are not all that changed");
 }
 

@@ -1,6 +1,5 @@
 //! Snapshots over lines that break: a peer that has a part of one is sent the rest, by whoever has the same.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
 use std::io;
@@ -26,7 +25,7 @@ use crate::network::client::{PeerClient, Peers};
 use crate::network::frame::{self, Frame};
 use crate::network::message::Announced;
 use crate::network::{Denied, Handler, PeerServer, Places, Reply, Request, handshake};
-use crate::store::{SnapshotFile, SnapshotHeader, Snapshots, StateDigest};
+use crate::store::{SnapshotFile, SnapshotHeader, Snapshots, StateDigest, encode_record};
 
 const CLUSTER: [u8; 16] = [7; 16];
 const SECRET: [u8; 32] = [1; 32];
@@ -147,9 +146,8 @@ fn sent(dir: &TempDir) -> SnapshotFile {
     let commands = vec![Command::new(Timestamp(1_000), actor, operation)];
     let mut list = List::default();
     list.apply(1, &Batch { origin: Origin { node: 1, incarnation: 1 }, first_sequence: 1, commands });
-    let records: BTreeMap<_, _> = list.records().map(|record| (record.key(), Some(record))).collect();
     let mut digest = StateDigest::default();
-    digest.follow(&List::default(), records).unwrap();
+    list.records().for_each(|record| digest.put(&encode_record(&record).unwrap()));
     let last_log_id = Some(form::LogId { term: 1, node: 1, index: 1 });
     let header = SnapshotHeader { last_log_id, membership: form::StoredMembership::default(), digest };
     let snapshots = Snapshots::open(&dir.path().join("here")).unwrap();

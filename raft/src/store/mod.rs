@@ -33,6 +33,7 @@ pub(crate) use snapshot::{Header as SnapshotHeader, SnapshotFile, Snapshots};
 /// The forms in the log and in sled, for the fuzzers.
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzed {
-    pub(crate) use super::disk::StoredChange;
+    pub(crate) use super::digest::Changes;
+    pub(crate) use super::disk::{StoredChange, unpack};
     pub(crate) use super::log_types::{StoredLogId, StoredPayload, StoredVote};
 }

@@ -28,6 +28,8 @@ use crate::store::digest::StateDigest;
 pub(crate) use layout::StoredChange;
 use load::Loaded;
 use packing::Packer;
+#[cfg(any(test, fuzzing))]
+pub(crate) use packing::unpack;
 use writer::{ChangeSet, Queue, Work, Writer};
 
 /// Changed keys that may wait for the writer; beyond it, applying waits.

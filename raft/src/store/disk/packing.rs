@@ -38,7 +38,7 @@ impl Packer {
 }
 
 /// A block out of its stored form.
-pub(super) fn unpack(stored: &[u8]) -> io::Result<Cow<'_, [u8]>> {
+pub(crate) fn unpack(stored: &[u8]) -> io::Result<Cow<'_, [u8]>> {
     if !codec::is(Content::Packed, stored) {
         return Ok(Cow::Borrowed(stored));
     }
