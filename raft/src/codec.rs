@@ -31,6 +31,10 @@ pub(crate) enum Content {
 }
 
 const VERSION: u8 = 1;
+/// Magic, kind and version.
+const ENVELOPE_BYTES: usize = 3;
+/// Room for most values.
+const TYPICAL_BYTES: usize = 192;
 
 fn options() -> impl Options {
     bincode::DefaultOptions::new().with_limit(VALUE_BYTES_MAX)
@@ -38,9 +42,21 @@ fn options() -> impl Options {
 
 /// Writes a value into its envelope.
 pub(crate) fn encode<T: Serialize>(content: Content, value: &T) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![MAGIC, content as u8, VERSION];
-    options().serialize_into(&mut bytes, value).map_err(io::Error::other)?;
+    let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
+    encode_into(&mut bytes, content, value)?;
     Ok(bytes)
+}
+
+/// The same, in place of what the buffer holds.
+pub(crate) fn encode_into<T: Serialize>(bytes: &mut Vec<u8>, content: Content, value: &T) -> io::Result<()> {
+    bytes.clear();
+    bytes.extend_from_slice(&[MAGIC, content as u8, VERSION]);
+    // With a limit bincode would go through the value twice, the first time to see how long it gets.
+    options().with_no_limit().serialize_into(&mut *bytes, value).map_err(io::Error::other)?;
+    if bytes.len() as u64 > ENVELOPE_BYTES as u64 + VALUE_BYTES_MAX {
+        return Err(io::Error::other(format!("a {content:?} of {} bytes", bytes.len())));
+    }
+    Ok(())
 }
 
 /// Whether this is an envelope of such a value, of whatever version.

@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::observable::Observable;
-use super::sources::Sources;
+use super::sources::{OnlySource, SourceReport, Sources};
 use super::timestamp::Timestamp;
 
 /// One listed observable. `comment`, `source` and `account` are those of the add that listed it. It is changed by
@@ -115,7 +116,7 @@ impl Entry {
     pub fn sources(&self) -> Cow<'_, Sources> {
         match self.several() {
             Some(sources) => Cow::Borrowed(sources),
-            None => Cow::Owned(self.only_source()),
+            None => Cow::Owned(self.only_source().into()),
         }
     }
 
@@ -138,10 +139,18 @@ impl Entry {
         self.more.as_ref().and_then(|more| more.sources.as_ref())
     }
 
-    fn only_source(&self) -> Sources {
-        let count = self.sighting.saturating_add(1);
+    fn only_source(&self) -> OnlySource {
         let Reporter { source, account, .. } = &*self.reporter;
-        Sources::only(source, account, count, (self.time_added, self.time_updated), &self.comment)
+        OnlySource((
+            source.clone(),
+            SourceReport {
+                count: self.sighting.saturating_add(1),
+                first_seen: self.time_added,
+                last_seen: self.time_updated,
+                comment: self.comment.clone(),
+                account: account.clone(),
+            },
+        ))
     }
 
     /// Changes it.
@@ -187,7 +196,7 @@ impl From<WholeEntry> for Entry {
             reporter: Arc::new(Reporter { source, account, import }),
             more: None,
         };
-        let sources = (sources != entry.only_source()).then_some(sources);
+        let sources = (!sources.are(&entry.only_source())).then_some(sources);
         let more = More { expires, tags, sources };
         entry.more = (more != More::default()).then(|| Box::new(more));
         entry
@@ -215,9 +224,27 @@ impl From<&Entry> for WholeEntry {
     }
 }
 
+/// As the whole entry is, field by field, without making one: all that is stored or hashed comes through here.
 impl Serialize for Entry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        WholeEntry::from(self).serialize(serializer)
+        let mut whole = serializer.serialize_struct("WholeEntry", 13)?;
+        whole.serialize_field("value", &self.value)?;
+        whole.serialize_field("time_added", &self.time_added)?;
+        whole.serialize_field("time_updated", &self.time_updated)?;
+        whole.serialize_field("sighting", &self.sighting)?;
+        whole.serialize_field("comment", &self.comment)?;
+        whole.serialize_field("source", self.source())?;
+        whole.serialize_field("account", self.account())?;
+        whole.serialize_field("expires", &self.expires())?;
+        whole.serialize_field("tags", self.tags())?;
+        match self.several() {
+            Some(sources) => whole.serialize_field("sources", sources)?,
+            None => whole.serialize_field("sources", &self.only_source())?,
+        }
+        whole.serialize_field("index", &self.index)?;
+        whole.serialize_field("listed", &self.listed)?;
+        whole.serialize_field("import", self.import())?;
+        whole.end()
     }
 }
 

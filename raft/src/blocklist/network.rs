@@ -44,6 +44,12 @@ impl Network {
 /// Networks before hosts, IPv4 before IPv6, numeric, and of equal addresses the wider first.
 impl Ord for Network {
     fn cmp(&self, other: &Network) -> Ordering {
+        // What most comparisons of most lists are.
+        if let (IpNet::V4(a), IpNet::V4(b)) = (self.0, other.0)
+            && a.prefix_len() == b.prefix_len()
+        {
+            return a.addr().to_bits().cmp(&b.addr().to_bits());
+        }
         self.is_host().cmp(&other.is_host()).then_with(|| match (self.0, other.0) {
             (IpNet::V4(a), IpNet::V4(b)) => (a.addr(), a.prefix_len()).cmp(&(b.addr(), b.prefix_len())),
             (IpNet::V6(a), IpNet::V6(b)) => (a.addr(), a.prefix_len()).cmp(&(b.addr(), b.prefix_len())),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::timestamp::Timestamp;
 
@@ -31,17 +31,26 @@ pub struct SourceReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources(Vec<(Arc<str>, SourceReport)>);
 
+/// The reports of one source, as `Sources` with nobody else in it.
+pub(super) struct OnlySource(pub(super) (Arc<str>, SourceReport));
+
+/// As `Sources` is.
+impl Serialize for OnlySource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        std::slice::from_ref(&self.0).serialize(serializer)
+    }
+}
+
+impl From<OnlySource> for Sources {
+    fn from(OnlySource(one): OnlySource) -> Sources {
+        Sources(vec![one])
+    }
+}
+
 impl Sources {
-    /// One source, that reported so many times between two moments and always said the same.
-    pub(super) fn only(
-        name: &Arc<str>,
-        account: &Arc<str>,
-        count: u64,
-        (first_seen, last_seen): (Timestamp, Timestamp),
-        comment: &Arc<str>,
-    ) -> Sources {
-        let (comment, account) = (comment.clone(), account.clone());
-        Sources(vec![(name.clone(), SourceReport { count, first_seen, last_seen, comment, account })])
+    /// Whether they are this one and no other.
+    pub(super) fn are(&self, one: &OnlySource) -> bool {
+        *self.0 == *std::slice::from_ref(&one.0)
     }
 
     /// How many sources are kept apart.

@@ -54,16 +54,20 @@ pub(crate) struct StateDigest {
 impl StateDigest {
     /// Follows changes of a list that was `before`; gives them in their stored form.
     pub(crate) fn follow(&mut self, before: &List, changes: Changes) -> io::Result<Vec<StoredChange>> {
-        let mut stored = Vec::with_capacity(changes.len());
+        let (mut stored, mut encoder) = (Vec::with_capacity(changes.len()), Encoder::default());
         for (key, Now { record, new }) in changes.0 {
             if let Some(old) = (!new).then(|| before.record(&key)).flatten() {
-                self.take(&encode(&old)?);
+                self.take(encoder.encode(&old)?);
             }
-            let new = record.map(|record| encode(&record)).transpose()?.map(Bytes::from);
-            if let Some(new) = &new {
-                self.put(new);
-            }
-            stored.push((keys::record(&key).into(), new));
+            let record = match record {
+                Some(record) => {
+                    let encoded = encoder.encode(&record)?;
+                    self.put(encoded);
+                    Some(Bytes::copy_from_slice(encoded))
+                }
+                None => None,
+            };
+            stored.push((keys::record(&key).into(), record));
         }
         Ok(stored)
     }
@@ -92,6 +96,17 @@ impl fmt::Display for StateDigest {
 /// A record as it is stored, which is what is hashed.
 pub(crate) fn encode(record: &Record) -> io::Result<Vec<u8>> {
     codec::encode(Content::Record, record)
+}
+
+/// The same for many records, one after the other in one buffer.
+#[derive(Default)]
+pub(crate) struct Encoder(Vec<u8>);
+
+impl Encoder {
+    pub(crate) fn encode(&mut self, record: &Record) -> io::Result<&[u8]> {
+        codec::encode_into(&mut self.0, Content::Record, record)?;
+        Ok(&self.0)
+    }
 }
 
 fn halves(stored: &[u8]) -> (u128, u128) {

@@ -32,7 +32,8 @@ pub(crate) fn record(key: &RecordKey) -> Vec<u8> {
 }
 
 fn observable(class: u8, value: &Observable) -> Vec<u8> {
-    let mut key = vec![class, kind_byte(value.kind())];
+    let mut key = Vec::with_capacity(2 + key_bytes(value));
+    key.extend([class, kind_byte(value.kind())]);
     match value {
         Observable::Ip(network) => {
             key.push(u8::from(network.is_host()));
@@ -55,6 +56,21 @@ fn observable(class: u8, value: &Observable) -> Vec<u8> {
         | Observable::Username(text) => key.extend(text.as_bytes()),
     }
     key
+}
+
+/// Bytes of an observable in a key, behind its kind.
+fn key_bytes(value: &Observable) -> usize {
+    match value {
+        Observable::Ip(network) => match network.net() {
+            ipnet::IpNet::V4(_) => 3 + 4,
+            ipnet::IpNet::V6(_) => 3 + 16,
+        },
+        Observable::Domain(text)
+        | Observable::Url(text)
+        | Observable::Hash(text)
+        | Observable::Email(text)
+        | Observable::Username(text) => text.len(),
+    }
 }
 
 fn kind_byte(kind: Kind) -> u8 {

@@ -17,7 +17,7 @@ use crate::blocklist::List;
 use crate::codec::{self, Content};
 use crate::form;
 use crate::store::damage::Unopened;
-use crate::store::digest::{StateDigest, encode};
+use crate::store::digest::{Encoder, StateDigest};
 use crate::types::SnapshotMeta;
 
 const SUFFIX: &str = ".snapshot";
@@ -233,9 +233,9 @@ impl Header {
 fn write(path: &Path, header: &Header, list: &List) -> io::Result<()> {
     let mut writer = Checked::new(BufWriter::with_capacity(1 << 20, File::create(path)?));
     writer.put(&codec::encode(Content::SnapshotHeader, header)?)?;
-    let mut count = 0_u64;
+    let (mut count, mut encoder) = (0_u64, Encoder::default());
     for record in list.records() {
-        writer.put(&encode(&record)?)?;
+        writer.put(encoder.encode(&record)?)?;
         count += 1;
     }
     writer.end(count)

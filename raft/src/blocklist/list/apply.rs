@@ -2,6 +2,7 @@
 //! one node: the same batches give the same list everywhere.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::memory::CHAPTER_SUBJECTS;
 use super::modified::{DATED_FROM, Modified};
@@ -9,6 +10,7 @@ use super::{Applied, List};
 use crate::blocklist::account::Role;
 use crate::blocklist::audit::{Action, Deed, Subject};
 use crate::blocklist::command::{Actor, Batch, Command, Operation, Outcome, Refusal};
+use crate::blocklist::entry::Entry;
 use crate::blocklist::kind::Kind;
 use crate::blocklist::observable::Observable;
 use crate::blocklist::record::{OriginMark, RecordKey};
@@ -20,8 +22,16 @@ pub(super) struct Applying<'a> {
     pub(super) index: u64,
     /// The time of the command that is being applied.
     time: Timestamp,
-    /// Keys, and whether it was known at the first touch that there was no such record.
-    touched: BTreeMap<RecordKey, bool>,
+    touched: BTreeMap<RecordKey, Touched>,
+}
+
+/// What is known of a record that was touched.
+#[derive(Default)]
+pub(super) struct Touched {
+    /// There was no such record when it was first touched.
+    pub(super) new: bool,
+    /// The entry that it is since it was last touched, where somebody had it in hand.
+    pub(super) entry: Option<Arc<Entry>>,
 }
 
 impl List {
@@ -131,12 +141,12 @@ impl Applying<'_> {
     }
 
     pub(super) fn touch(&mut self, key: RecordKey) {
-        self.touched.entry(key).or_insert(false);
+        self.touched.entry(key).or_default().entry = None;
     }
 
     /// The same, for what is not in the list before this command.
-    fn touch_new(&mut self, key: RecordKey) {
-        self.touched.entry(key).or_insert(true);
+    fn touch_new(&mut self, key: RecordKey, entry: Option<Arc<Entry>>) {
+        self.touched.entry(key).or_insert(Touched { new: true, entry: None }).entry = entry;
     }
 
     /// Remembers what was done to some values; nothing when there are none.
@@ -171,7 +181,7 @@ impl Applying<'_> {
             };
             let (index, part) = self.list.audit[class as usize].add(self.index, deed);
             // No other batch has this index.
-            self.touch_new(RecordKey::Audit(class, index, part));
+            self.touch_new(RecordKey::Audit(class, index, part), None);
         }
         while let Some((index, part)) = self.list.audit[class as usize].forget_surplus(class.most()) {
             self.touch(RecordKey::Audit(class, index, part));
@@ -198,9 +208,9 @@ impl Applying<'_> {
     }
 
     /// The same, for an entry that was not listed before this command.
-    pub(super) fn touch_new_entry(&mut self, value: &Observable) {
-        self.touch_kind(value.kind());
-        self.touch_new(RecordKey::Entry(value.clone()));
+    pub(super) fn touch_new_entry(&mut self, entry: Arc<Entry>) {
+        self.touch_kind(entry.value.kind());
+        self.touch_new(RecordKey::Entry(entry.value.clone()), Some(entry));
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::List;
+use super::apply::Touched;
 use crate::blocklist::account::Account;
 use crate::blocklist::allow::Allow;
 use crate::blocklist::audit::Class;
@@ -95,8 +96,9 @@ impl List {
     }
 
     /// What became of a key that was touched, and where it was known that it is new.
-    pub(super) fn change(&self, (key, new): (RecordKey, bool)) -> Change {
-        Change { record: self.record(&key), key, new }
+    pub(super) fn change(&self, (key, touched): (RecordKey, Touched)) -> Change {
+        let record = touched.entry.map(Record::Entry).or_else(|| self.record(&key));
+        Change { record, key, new: touched.new }
     }
 
     /// The record of a key.
@@ -136,8 +138,10 @@ impl List {
         }
     }
 
-    pub(super) fn put_entry(&mut self, mut entry: Arc<Entry>) {
+    /// Gives the entry as it is listed now.
+    pub(super) fn put_entry(&mut self, mut entry: Arc<Entry>) -> Arc<Entry> {
         Arc::make_mut(&mut entry).share(&mut self.interner);
+        let listed = entry.clone();
         let value = entry.value.clone();
         let account = entry.account().clone();
         let expires = entry.expires().copied();
@@ -156,6 +160,7 @@ impl List {
                 self.widths.add(network.net());
             }
         }
+        listed
     }
 
     pub(super) fn remove_entry(&mut self, value: &Observable) {

@@ -109,8 +109,9 @@ impl Applying<'_> {
             self.change_entry(&report.value, |entry| count_sighting(entry, &settled, report));
             return Ok(Line::Sighted);
         }
-        self.list.put_entry(Arc::new(new_entry(&settled, report, self.index, import).into()));
-        self.touch_new_entry(&report.value);
+        let entry = new_entry(&settled, report, self.index, import);
+        let entry = self.list.put_entry(Arc::new(entry.into()));
+        self.touch_new_entry(entry);
         self.unbury(&report.value);
         Ok(Line::Added)
     }

@@ -51,6 +51,8 @@ proptest! {
     fn nothing_is_lost(whole in whole()) {
         let entry = Entry::from(whole.clone());
         prop_assert_eq!(WholeEntry::from(&entry), whole.clone());
+        let stored_whole = bincode::serialize(&whole).unwrap();
+        prop_assert_eq!(bincode::serialize(&entry).unwrap(), stored_whole, "stored as the whole one is");
         prop_assert_eq!(entry.source_count(), whole.sources.len());
         for name in ["", "web01", "anna", "web01 (anna)"] {
             prop_assert_eq!(entry.is_reported_by(name), whole.sources.get(name).is_some());

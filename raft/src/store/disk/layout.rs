@@ -10,7 +10,7 @@
 //! | `01`…`ef` | a record under its own key: generation 0, as builds before blocks wrote a list |
 //!
 //! The list is the ground with the changes from `first_change` on, a later one over an earlier one. Once there are
-//! more changes than records, the writer lays a new ground from a still picture: blocks of the next generation,
+//! twice as many changes as records, the writer lays a new ground from a still picture: blocks of the next generation,
 //! then `f0`. What `f0` does not name is nobody's, and is swept. Integers are big-endian, blocks packed.
 
 use std::collections::BTreeMap;

@@ -36,6 +36,8 @@ use writer::{ChangeSet, Queue, Work, Writer};
 const QUEUE_KEYS_MAX: usize = 65_536;
 /// Changes after which a new ground is laid at the earliest; a start reads them all into memory.
 const CHANGES_MIN: u64 = 131_072;
+/// A new ground is laid once there are so many times as many changes as records: each is a whole list, written anew.
+const CHANGES_PER_RECORD: u64 = 2;
 /// Damaged directories that are kept for whoever wants to look at them.
 const ASIDE_MAX: usize = 2;
 
@@ -123,7 +125,8 @@ impl Disk {
         let room = self.room.clone().acquire_many_owned(keys).await.map_err(io::Error::other)?;
         let changed = self.progress.changed.fetch_add(changes.len() as u64, Ordering::Relaxed);
         self.send(Work::Apply(ChangeSet { mark, changes, room }))?;
-        let enough = self.progress.grounded.load(Ordering::Relaxed).max(CHANGES_MIN);
+        let grounded = self.progress.grounded.load(Ordering::Relaxed);
+        let enough = (CHANGES_PER_RECORD * grounded).max(CHANGES_MIN);
         if changed >= enough && !self.progress.laying.swap(true, Ordering::Relaxed) {
             self.progress.changed.store(0, Ordering::Relaxed);
             self.send(Work::Lay(Box::new(list.clone())))?;

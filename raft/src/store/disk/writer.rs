@@ -16,7 +16,7 @@ use super::packing::Packer;
 use super::{DiskMark, Progress, index_of};
 use crate::blocklist::List;
 use crate::codec::{self, Content};
-use crate::store::digest::encode;
+use crate::store::digest::Encoder;
 
 /// Bytes beyond which no further change set is joined to a write, so that it is one small batch.
 const JOINED_BYTES: usize = BATCH_BLOCKS * BLOCK_BYTES;
@@ -182,9 +182,11 @@ impl Writer {
     ) -> io::Result<Option<u64>> {
         let (mut cut, mut batch, mut number, mut records) =
             (Blocks::default(), sled::Batch::default(), 0_u32, 0);
+        let mut encoder = Encoder::default();
         for record in list.records() {
             records += 1;
-            let Some(block) = cut.push(encode(&record)?.into())? else { continue };
+            let stored = Bytes::copy_from_slice(encoder.encode(&record)?);
+            let Some(block) = cut.push(stored)? else { continue };
             batch.insert(layout::block_key(ground.generation, number), self.packer.pack(&block)?);
             number += 1;
             if (number as usize).is_multiple_of(BATCH_BLOCKS) {
