@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
 use crate::list::bulk;
-use crate::list::report::one_line;
+use crate::list::report::comment;
 use crate::parameters::Parameters;
 use crate::writing::{Sent, Writing};
 
@@ -23,7 +23,7 @@ pub(crate) async fn add(
 ) -> Result<Response, ApiError> {
     let caller = caller.need(Role::Analyst)?;
     let parameters = Parameters::parse(query.as_deref(), &[&["kind", "comment", "dry_run"]])?;
-    let comment = one_line(parameters.get("comment").unwrap_or_default()).into();
+    let comment = comment(parameters.get("comment").unwrap_or_default());
     let defaults = Defaults { kind: parameters.kind("kind")?, comment };
     let mut writing = Writing::new(&app, &caller, &sent, parameters.switch("dry_run")?.unwrap_or(false))?;
     let operation = Operation::AllowAdd;

@@ -10,7 +10,7 @@ use super::{plain, warning_list};
 use crate::error::ApiError;
 use crate::list::body::{self, Reports};
 use crate::list::bulk::{self, Item};
-use crate::list::report::{RawReport, one_line};
+use crate::list::report::{self, RawReport};
 
 /// What the query says of all entries of the body.
 pub(super) struct Defaults {
@@ -67,7 +67,7 @@ fn entry(defaults: &Defaults, report: &RawReport<'_>) -> Result<NewAllow, Refuse
     let new = |kind: Kind, text: &str, comment: Option<&str>| {
         let refused = |reason| Refused { value: text.to_owned(), reason };
         let value = Observable::parse(kind, text).map_err(|malformed| refused(malformed.to_string()))?;
-        let comment = comment.map_or_else(|| defaults.comment.clone(), |text| one_line(text).into());
+        let comment = comment.map_or_else(|| defaults.comment.clone(), report::comment);
         Ok(NewAllow { value, comment })
     };
     if let Some(text) = report.line {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::body::{Defaults, Refused};
 use super::plain;
 use crate::error::ApiError;
-use crate::list::report::one_line;
+use crate::list::report;
 
 /// A list that is called by its name; what else it says (version, description, attributes) is not kept.
 #[derive(Deserialize)]
@@ -53,9 +53,9 @@ impl WarningList {
                 return Err(ApiError::Invalid(reason));
             }
         };
-        let comment = match one_line(&self.name) {
+        let comment = match report::comment(&self.name) {
             name if name.is_empty() => defaults.comment.clone(),
-            name => name.into(),
+            name => name,
         };
         let hostnames = self.r#type == "hostname";
         let entry = move |item: Value| {

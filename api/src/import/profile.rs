@@ -8,7 +8,7 @@ use raft::blocklist::{Import, Kind};
 use serde::Deserialize;
 
 use super::format::{self, Format};
-use crate::list::report::{NumberOrText, label, labels, one_line, seconds};
+use crate::list::report::{self, NumberOrText, label, labels, seconds};
 
 /// The shortest time between two scheduled runs, in seconds: public feeds are to be fetched seldom.
 const EVERY_SECONDS_MIN: i64 = 60;
@@ -100,7 +100,7 @@ impl Profile {
             column: raw.column,
             kind,
             label: label("label", raw.label.as_deref().unwrap_or(name))?,
-            comment: one_line(&comment).into(),
+            comment: report::comment(&comment),
             tags: labels(raw.tags.iter().map(String::as_str))?,
             ttl,
             every,

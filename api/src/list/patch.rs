@@ -10,7 +10,7 @@ use raft::blocklist::{Observable, Operation, Outcome, Patch, Role, Timestamp};
 use serde::{Deserialize, Deserializer};
 
 use super::asked::{About, Asked};
-use super::report::{NumberOrText, Tags, moment, one_line, seconds};
+use super::report::{NumberOrText, Tags, comment, moment, seconds};
 use super::{KindOf, not_listed};
 use crate::answer;
 use crate::app::{App, now};
@@ -68,7 +68,7 @@ impl Body {
             }
             (None, None) => None,
         };
-        let comment = self.comment.as_deref().map(|text| one_line(text).into());
+        let comment = self.comment.as_deref().map(comment);
         let tags = self.tags.as_ref().map(Tags::labels).transpose()?;
         Ok(Patch { value, comment, tags, expires })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use raft::blocklist::{Kind, Observable, Report, Timestamp};
+use raft::blocklist::{COMMENT_BYTES_MAX, Kind, Observable, Report, Timestamp};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -156,8 +156,7 @@ impl<'a> RawReport<'a> {
             return Err(format!("`{kind}` is missing"));
         };
         let value = Observable::parse(kind, text).map_err(|malformed| malformed.to_string())?;
-        let comment =
-            self.comment.as_deref().map_or_else(|| defaults.comment.clone(), |text| one_line(text).into());
+        let comment = self.comment.as_deref().map_or_else(|| defaults.comment.clone(), comment);
         let source = match self.source.as_deref().map(str::trim).filter(|source| !source.is_empty()) {
             Some(source) => label("source", source)?,
             None => defaults.source.clone(),
@@ -225,9 +224,29 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A comment: one line, and no more of it than is kept, so that what is sent to all nodes is bounded.
+pub(crate) fn comment(text: &str) -> Arc<str> {
+    let line = one_line(text);
+    line[..line.floor_char_boundary(COMMENT_BYTES_MAX)].trim_end().into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_comment_is_no_longer_than_what_is_kept() {
+        let kept = COMMENT_BYTES_MAX;
+        let rows = [
+            ("\r\n scan\tof ports ".to_owned(), "scan of ports".to_owned()),
+            ("x".repeat(kept + 1), "x".repeat(kept)),
+            ("é".repeat(kept), "é".repeat(kept / 2)),
+            ("x".repeat(kept - 1) + "  é", "x".repeat(kept - 1)),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(*comment(&text), *expected);
+        }
+    }
 
     #[test]
     fn a_text_of_one_line_is_itself_as_one_line() {

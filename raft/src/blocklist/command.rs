@@ -21,7 +21,7 @@ use super::timestamp::Timestamp;
 pub const VERSION: u32 = 2;
 
 /// The most reports or observables one command carries; a longer bulk request is several commands.
-pub const REPORTS_MAX: usize = 256;
+pub const REPORTS_MAX: usize = 1024;
 /// The longest comment kept, in bytes; longer ones are cut at a character boundary by `apply`.
 pub const COMMENT_BYTES_MAX: usize = 1024;
 

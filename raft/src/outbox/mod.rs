@@ -35,9 +35,9 @@ const COMMANDS_MAX: usize = 65_536;
 const WEIGHT_MAX: usize = 1 << 20;
 /// Commands looked at for one batch; their weight ends it long before.
 const BATCH_COMMANDS_MAX: usize = 1024;
-/// Keys that one batch changes, about; one command alone may change as many. A batch is one change of the list on disk,
-/// and sled bears no more than some hundred keys at once.
-const BATCH_WEIGHT_MAX: usize = 256;
+/// Keys that one batch changes, about; one command alone may change as many. A batch is one entry of the log, which
+/// costs about the same whatever it holds; but all that comes after it waits while it is applied.
+const BATCH_WEIGHT_MAX: usize = 1024;
 
 /// What may wait on disk for a majority.
 #[derive(Clone, Copy, Debug)]

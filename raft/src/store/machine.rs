@@ -27,7 +27,7 @@ const ENTRIES_PER_PICTURE: usize = 64;
 const SNAPSHOT_GROWTH: u64 = 2;
 /// Changed keys after which they are settled, whatever else is ready. Of what one picture shares with the next, the
 /// changes after it copy their part: fewer pictures are fewer copies.
-const KEYS_PER_PICTURE: usize = 1024;
+const KEYS_PER_PICTURE: usize = 2048;
 
 /// What readers see, and how far it is: the machine writes here, the cluster handle reads.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::pointer::Pointer;
 use crate::list::bulk::Refused;
-use crate::list::report::{Defaults, label, labels, one_line};
+use crate::list::report::{self, Defaults, label, labels, one_line};
 use crate::parameters::duration;
 use raw::{NumberOrText, OneOrMany, Raw, RawFilter};
 
@@ -144,7 +144,7 @@ impl Mapping {
                 comment: if comment.is_empty() {
                     defaults.comment.clone()
                 } else {
-                    one_line(&comment).into()
+                    report::comment(&comment)
                 },
                 source: match source.is_empty() {
                     true => defaults.source.clone(),

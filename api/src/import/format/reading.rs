@@ -6,7 +6,7 @@ use std::sync::Arc;
 use raft::blocklist::Observable;
 
 use super::{Format, Wanted};
-use crate::list::report::one_line;
+use crate::list::report::comment;
 
 /// Lines that are no values of which the reason is kept.
 const MALFORMED_SHOWN_MAX: usize = 10;
@@ -38,7 +38,7 @@ impl Format {
         let mut reading = Reading::default();
         for named in self.named(text, wanted)? {
             match Observable::parse(wanted.kind, &named.value) {
-                Ok(value) => drop(reading.values.insert(value, one_line(&named.comment).into())),
+                Ok(value) => drop(reading.values.insert(value, comment(&named.comment))),
                 Err(malformed) => reading.note(named.line, malformed.to_string()),
             }
         }
