@@ -156,14 +156,19 @@ pub(crate) async fn no_such_method(request: Request) -> Response {
     answer::message(StatusCode::METHOD_NOT_ALLOWED, &message)
 }
 
+/// The answer to a request whose body a limit of ours broke off.
+pub(crate) fn broken_off(share: &Share) -> Option<Response> {
+    let mut response = share.broken()?.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Some(response)
+}
+
 /// What the layers around us refuse (a body too large, a bad path) is plain text; it gets our one shape. A body that
 /// a limit of ours broke off is a bad request to those who read it; the limit says what it is.
 pub(crate) async fn as_json(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let share = request.extensions().get::<Arc<Share>>().cloned();
     let response = next.run(request).await;
-    if let Some(why) = share.and_then(|share| share.broken()) {
-        let mut response = why.into_response();
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if let Some(response) = share.and_then(|share| broken_off(&share)) {
         return response;
     }
     let status = response.status();

@@ -1,16 +1,20 @@
-//! What a server serves: all routes, and before them the two reads that sensors and firewalls make all day, a lookup
-//! and a whole list. Those come from the same functions as behind their routes, and are counted and noted alike; but
-//! what a router does around each request costs more than such a read.
+//! What a server serves: all routes, and before them what sensors and firewalls do all day: a lookup, a whole list, and
+//! a short report. Those come from the same functions as behind their routes, and are counted and noted alike; but what
+//! a router does around each request costs more than such a read.
 
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::request::Parts;
 use axum::http::{Method, Request, Uri};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::SizeHint;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use raft::blocklist::{Kind, Observable};
@@ -18,8 +22,15 @@ use raft::blocklist::{Kind, Observable};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::consumers::Noting;
-use crate::error::ApiError;
+use crate::error::{self, ApiError};
+use crate::server::Share;
+use crate::writing::Sent;
 use crate::{list, routes};
+
+/// The longest body of a report that needs no router, in bytes.
+const SHORT_BODY_BYTES_MAX: u64 = 16 << 10;
+/// Where such a report would go otherwise.
+const REPORT_ROUTE: &str = "/{kind}/add";
 
 /// Routes, and what is answered without them.
 #[derive(Clone)]
@@ -66,6 +77,32 @@ impl Site {
         Some(response)
     }
 
+    /// What a request reports about, if it needs no router.
+    pub(crate) fn reported(&self, request: &Parts, body: &SizeHint) -> Option<Kind> {
+        self.app.as_ref()?;
+        let short = body.exact().is_some_and(|bytes| bytes <= SHORT_BODY_BYTES_MAX);
+        let kind = request.uri.path().strip_prefix('/')?.strip_suffix("/add")?;
+        (short && request.method == Method::POST).then(|| kind.parse().ok()).flatten()
+    }
+
+    /// The answer to such a report.
+    pub(crate) async fn report(
+        &self,
+        kind: Kind,
+        request: Parts,
+        body: impl HttpBody<Data = Bytes, Error = io::Error>,
+        share: &Share,
+        peer: IpAddr,
+    ) -> Response {
+        let Some(app) = &self.app else { return error::no_such_route(request.uri).await.into_response() };
+        let started = Instant::now();
+        let response = report(app, kind, request, body, peer).await;
+        let response =
+            error::broken_off(share).unwrap_or_else(|| response.unwrap_or_else(IntoResponse::into_response));
+        app.requests.count(REPORT_ROUTE, response.status(), started.elapsed());
+        response
+    }
+
     /// The answer to any request.
     pub(crate) async fn route(&self, request: Request<Body>) -> Response {
         let Ok(response) = TowerToHyperService::new(self.router.clone()).call(request).await;
@@ -83,6 +120,20 @@ async fn entry(
     Caller::of(app, &request.headers, peer).await?;
     let value = Observable::parse(kind, value)?;
     list::show(app, &value, request.uri.query(), &request.headers).await
+}
+
+async fn report(
+    app: &App,
+    kind: Kind,
+    request: Parts,
+    body: impl HttpBody<Data = Bytes, Error = io::Error>,
+    peer: IpAddr,
+) -> Result<Response, ApiError> {
+    let caller = Caller::of(app, &request.headers, Some(peer.to_canonical())).await?;
+    let broke_off = |error| ApiError::BadRequest(format!("the body broke off: {error}"));
+    let body = body.collect().await.map_err(broke_off)?.to_bytes();
+    let sent = Sent { method: request.method, uri: request.uri, headers: request.headers, body };
+    list::add_sent(app, kind, caller, &sent).await
 }
 
 async fn whole(app: &App, kind: Kind, request: &Parts, peer: Option<IpAddr>) -> Result<Response, ApiError> {
@@ -161,5 +212,6 @@ mod tests {
         for read in [Read::List(Kind::Ip), Read::Entry(Kind::Ip, "")] {
             assert!(routes.contains(&format!(".route({:?}, get(", read.route())), "{}", read.route());
         }
+        assert!(routes.contains(&format!(".route({REPORT_ROUTE:?}, post(list::add))")));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use raft::Submitted;
@@ -10,7 +10,7 @@ use raft::blocklist::{Kind, Line, Operation, Report, Role};
 
 use super::body::{self, Reports};
 use super::bulk::{self, Refused, Way};
-use super::report::{Defaults, label, labels, one_line};
+use super::report::{Defaults, comment, label, labels};
 use super::{KindOf, first_line, rehearsed};
 use crate::answer;
 use crate::app::App;
@@ -48,35 +48,42 @@ impl Purpose {
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
     KindOf(kind): KindOf,
-    query: RawQuery,
     caller: Caller,
     sent: Sent,
 ) -> Result<Response, ApiError> {
-    report(Purpose::List, &app, kind, query, caller, &sent).await
+    report(Purpose::List, &app, kind, caller, &sent).await
 }
 
 pub(crate) async fn sight(
     State(app): State<Arc<App>>,
     KindOf(kind): KindOf,
-    query: RawQuery,
     caller: Caller,
     sent: Sent,
 ) -> Result<Response, ApiError> {
-    report(Purpose::Sight, &app, kind, query, caller, &sent).await
+    report(Purpose::Sight, &app, kind, caller, &sent).await
+}
+
+/// Lists what a request reports.
+pub(crate) async fn add_sent(
+    app: &App,
+    kind: Kind,
+    caller: Caller,
+    sent: &Sent,
+) -> Result<Response, ApiError> {
+    report(Purpose::List, app, kind, caller, sent).await
 }
 
 async fn report(
     purpose: Purpose,
     app: &App,
     kind: Kind,
-    RawQuery(query): RawQuery,
     caller: Caller,
     sent: &Sent,
 ) -> Result<Response, ApiError> {
     let caller = caller.need(Role::Sensor)?;
     let own: &[&str] = if matches!(purpose, Purpose::List) { &["import"] } else { &[] };
     let words = [&["comment", "source", "ttl", "tags", "dry_run"], own];
-    let parameters = Parameters::parse(query.as_deref(), &words)?;
+    let parameters = Parameters::parse(sent.uri.query(), &words)?;
     let defaults = defaults(&parameters, &caller)?;
     let import = match parameters.get("import").filter(|import| !import.is_empty()) {
         Some(import) => Some(label("import", import).map_err(ApiError::BadRequest)?),
@@ -120,7 +127,7 @@ fn defaults(parameters: &Parameters, caller: &Caller) -> Result<Defaults, ApiErr
     let source = parameters.get("source").filter(|source| !source.is_empty());
     let tags = parameters.get("tags").unwrap_or_default();
     Ok(Defaults {
-        comment: one_line(parameters.get("comment").unwrap_or_default()).into(),
+        comment: comment(parameters.get("comment").unwrap_or_default()),
         source: match source {
             Some(source) => label("source", source).map_err(ApiError::BadRequest)?,
             None => caller.address(),

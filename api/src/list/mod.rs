@@ -28,7 +28,7 @@ pub(crate) mod samples;
 mod sightings;
 mod wanted;
 
-pub(crate) use add::{add, sight};
+pub(crate) use add::{add, add_sent, sight};
 pub(crate) use all::{Rendering, all, export, whole};
 pub(crate) use asked::{ask, is_plain_value};
 pub(crate) use changes::changes;

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use raft::blocklist::Kind;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -95,12 +96,21 @@ impl Connection {
             true => self.site.read(&parts, self.address.ip()).await,
             false => None,
         };
+        // The others apart, so that the answer to a read takes no room for them.
         let response = match read {
             Some(response) => response,
-            // Apart, so that the answer to a read takes no room for it.
-            None => Box::pin(self.route(parts, incoming)).await,
+            None => match self.site.reported(&parts, &incoming.size_hint()) {
+                Some(kind) => Box::pin(self.report(kind, parts, incoming)).await,
+                None => Box::pin(self.route(parts, incoming)).await,
+            },
         };
         Ok(Answering::new(response, is_get, busy))
+    }
+
+    async fn report(&self, kind: Kind, parts: Parts, incoming: Incoming) -> Response<Body> {
+        let share = self.bodies.share();
+        let body = Arriving::new(incoming, share.clone());
+        self.site.report(kind, parts, body, &share, self.address.ip()).await
     }
 
     async fn route(&self, mut parts: Parts, incoming: Incoming) -> Response<Body> {
