@@ -1,4 +1,4 @@
-//! Lookups and lists are answered before the routes are asked; they are what they would be behind them.
+//! Lookups, lists and short reports are answered before the routes are asked; they are what they would be behind them.
 
 use serde_json::json;
 use stockade_tests::{Answer, TestCluster, analyst_header, send_raw};
@@ -88,4 +88,64 @@ fn a_read_is_the_same_before_and_behind_the_routes() {
     // The first one, and three pairs.
     assert_eq!(noted(list), Some(json!(7)), "{consumers}");
     assert_eq!(noted("/url/all"), Some(json!(2)), "{consumers}");
+}
+
+/// Sends a report: with a length it needs no route, in pieces it does.
+fn report(cluster: &TestCluster, path: &str, headers: &str, body: &str, in_pieces: bool) -> Answer {
+    let body = match in_pieces {
+        true => format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len()),
+        false => format!("content-length: {}\r\n\r\n{body}", body.len()),
+    };
+    let text = format!("POST {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n{headers}{body}");
+    send_raw(&cluster.nodes[0].http_address(), text.as_bytes()).expect("an answer")
+}
+
+#[test]
+fn a_report_is_the_same_before_and_behind_the_routes() {
+    let cluster = TestCluster::start(1);
+    let analyst = cluster.analyst(0);
+    let json = format!("{}content-type: application/json\r\n", analyst_header());
+    let csv = format!("{}content-type: text/csv\r\n", analyst_header());
+    let strange = format!("{}content-type: image/png\r\n", analyst_header());
+    let long_key = format!("{json}idempotency-key: {}\r\n", "k".repeat(256));
+    let nobody = "content-type: application/json\r\n".to_owned();
+    let wide = format!(r#"{{"ip":"198.51.100.1","comment":"{}"}}"#, "x".repeat(20_000));
+    // `#` is another number each time, so that each report is of a value of its own.
+    let rows = [
+        ("/ip/add", &json, r#"{"ip":"198.51.100.#","comment":"a \"b\""}"#, 201),
+        ("/ip/add", &json, r#"{"ip":"203.0.113.1"}"#, 200),
+        ("/ip/add?dry_run=1", &json, r#"{"ip":"198.51.100.#"}"#, 200),
+        ("/ip/add?ttl=1h&tags=a,b", &csv, "ip,comment\n198.51.100.#,x\nnone,y\n", 200),
+        ("/domain/add", &json, r#"{"value":"n#.example.org"}"#, 201),
+        ("/ip/add", &json, &wide, 200),
+        ("/ip/add", &json, "", 422),
+        ("/ip/add", &json, "{", 400),
+        ("/ip/add", &json, r#"{"ip":"127.0.0.1"}"#, 422),
+        ("/ip/add", &json, r#"{"ip":"198.51.100.256"}"#, 422),
+        ("/ip/add?colour=red", &json, r#"{"ip":"198.51.100.9"}"#, 400),
+        ("/ip/add", &long_key, r#"{"ip":"198.51.100.9"}"#, 400),
+        ("/ip/add", &strange, "x", 415),
+        ("/ip/add", &nobody, r#"{"ip":"198.51.100.9"}"#, 401),
+        ("/iq/add", &json, r#"{"ip":"198.51.100.9"}"#, 404),
+    ];
+    analyst.post("/ip/add", &json!({"ip": "203.0.113.1"})).expect(201);
+    analyst.post("/ip/add", &json!({"ip": "198.51.100.1"})).expect(201);
+    for (number, (path, headers, body, status)) in rows.into_iter().enumerate() {
+        let answers = [(2 * number + 2, false), (2 * number + 3, true)].map(|(value, in_pieces)| {
+            let body = body.replace('#', &value.to_string());
+            let answer = report(&cluster, path, headers, &body, in_pieces);
+            assert_eq!(answer.status, status, "{path} {body:.100}: {}", answer.text());
+            let head: Vec<_> =
+                head(&answer).into_iter().filter(|(name, _)| name != "stockade-index").collect();
+            (head, answer.text().to_owned())
+        });
+        assert_eq!(answers[0], answers[1], "{path} {body:.100}");
+    }
+
+    let metrics = analyst.get("/metrics").expect(200);
+    for (status, count) in [(201, 6), (422, 6), (415, 2), (401, 2)] {
+        let line =
+            format!("stockade_requests_total{{route=\"/{{kind}}/add\",status=\"{status}\"}} {count}\n");
+        assert!(metrics.text().contains(&line), "{line} of {}", metrics.text());
+    }
 }
