@@ -25,6 +25,7 @@ PARTS = {
     "delay": freshness.delay,
     "outage": freshness.outage,
     "pollers": freshness.pollers,
+    "expiry": freshness.expiry,
     "link": freshness.link,
     "crowdsec": filled.bouncers,
 }
@@ -47,6 +48,7 @@ class Bench:
         self.seconds = arguments.seconds or (2 if quick else 4)
         self.sizes = arguments.sizes or ([10_000, 100_000] if quick else [10_000, 100_000, 1_000_000])
         self.bulk_entries = 200_000 if quick else 1_000_000
+        self.expiring = 100_000 if quick else 1_000_000
         self.decisions = 30_000 if quick else 130_000
         self.kills = 3 if quick else 9
         self.pollers = (2000, 200)

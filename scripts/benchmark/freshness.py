@@ -1,14 +1,18 @@
 """How soon all know: an add on one node until it is in another node's export, and the time without a leader."""
 
+import sys
 import time
 from contextlib import closing
 
 from etcd import Gateway
-from machine import wait_until
+from loads import AUTHORIZATION
+from machine import ask, wait_until
 from stockade import Cluster
 
 ENTRIES = 10_000
 BUSY_ADDS = 10_000
+# Lines of a request that fills a list, and how many entries a second are taken for sure.
+LINES, FILLED_A_SECOND = 50_000, 20_000
 
 
 def delay(bench):
@@ -59,6 +63,32 @@ def pollers(bench):
             bench.record("polls", Cluster.name, pollers, **seen["polls"])
             bench.record("waits", Cluster.name, followers, **seen["waits"])
             bench.record("adds during polls", Cluster.name, pollers, **bench.load.end(adds))
+
+
+def expiry(bench):
+    """Hashes whose time is over all at once, while addresses are added."""
+    count, headers = bench.expiring, {"Authorization": AUTHORIZATION, "Content-Type": "text/plain"}
+    with closing(Cluster(bench)) as cluster:
+        due = time.monotonic() + 10 + count / FILLED_A_SECOND
+        for first in range(0, count, LINES):
+            lines = "\n".join(f"{number:032x}" for number in range(first, min(first + LINES, count)))
+            left = due - time.monotonic()
+            if left < 1:
+                sys.exit("scripts/bench: the list was due before it was filled")
+            url = cluster.urls[first // LINES % len(cluster.urls)]
+            answer = ask(f"{url}/hash/add?ttl={round(left)}", lines.encode(), headers)
+            if answer is None or answer[0] != 200:
+                sys.exit(f"scripts/bench: a bulk add was answered {answer}")
+        cluster.caught_up()
+        wait_until("the list is due", lambda: time.monotonic() > due - 3)
+        adds = bench.load.begin("adds", to=cluster.hosts, rate=1000, seconds=max(10, count // FILLED_A_SECOND),
+                                first=bench.octet())
+        beyond_first = lambda: int(cluster.get(cluster.urls[0], "/hash/all?limit=1")[1].get("Stockade-Truncated", 0))
+        wait_until("the first entry is gone", lambda: beyond_first() < count - 1)
+        began = time.monotonic()
+        wait_until("the list has expired", lambda: beyond_first() == 0)
+        bench.record("expiry", Cluster.name, count, seconds=time.monotonic() - began)
+        bench.record("adds during expiry", Cluster.name, count, **bench.load.end(adds))
 
 
 def link(bench):

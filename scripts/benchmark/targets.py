@@ -80,6 +80,11 @@ def rows(results):
     busy = m("adds during delay", US, 10_000)
     yield bound("the same under 10,000 adds/s", m("delay", US, 10_000, "p99_ms"), 50, "≤", " ms",
                 note=f"{at(busy)} adds/s came in")
+    expired = max(results.xs("expiry", US), default=None)
+    took = m("expiry", US, expired, "seconds")
+    yield bound(f"adds while {at(expired)} entries expire at once, 99 % within",
+                m("adds during expiry", US, expired, "p99_ms"), 100, "≤", " ms",
+                note=f"over in {at(took, ' s', 1)}; 1,000 adds/s asked, {at(m('adds during expiry', US, expired))} came in")
     beside = results.all("outage", "etcd", field="ms")
     outages = results.all("outage", US, field="ms")
     yield bound(f"leader killed → writes again, median of {len(outages)}", m("outage", US, field="ms"), 1000, "≤", " ms", 0,

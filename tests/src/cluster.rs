@@ -19,6 +19,8 @@ pub(crate) const ANALYST: &str = "analyst";
 const AGREED_WITHIN: Duration = Duration::from_secs(30);
 /// Looks in a row that have to find the same voters.
 const LOOKS: usize = 5;
+/// Looks in a row that have to find the same index.
+const LOOKS_AT_REST: usize = 25;
 
 /// Nodes of one cluster. They end with the story, before their directory goes.
 pub struct TestCluster {
@@ -187,6 +189,19 @@ impl TestCluster {
                 (applied >= index).then_some(())
             });
         }
+    }
+
+    /// The index at which a young cluster has come to rest. Until then its nodes make their own addresses known, and
+    /// followers are sent back to the whole list by each.
+    #[track_caller]
+    pub fn wait_rest(&self) -> u64 {
+        let (mut index, mut looks) = (0, 0);
+        wait_for("nothing moves the index any more", AGREED_WITHIN, || {
+            let seen = self.analyst(0).get("/ip/all?limit=1").expect(200).index();
+            looks = if seen == index { looks + 1 } else { 0 };
+            index = seen;
+            (looks == LOOKS_AT_REST).then_some(index)
+        })
     }
 
     /// Waits until the running nodes stand at the same index, and gives that.

@@ -125,6 +125,7 @@ fn live_questions_errors_and_figures_are_as_bouncers_expect_them() {
     let cluster = TestCluster::start(1);
     let key = token(&cluster, "nginx");
     let listed = json!([{"ip": "198.51.100.0/24"}, {"ip": "198.51.100.7"}]);
+    cluster.wait_rest();
     let index = cluster.analyst(0).post("/ip/add", &listed).expect(200).index();
     let lua = Bouncer::new(&cluster, 0, &key, "crowdsec-nginx-bouncer/v1.0.8");
 

@@ -93,6 +93,7 @@ fn a_read_is_the_same_before_and_behind_the_routes() {
 /// Sends a report: with a length it needs no route, in pieces it does.
 fn report(cluster: &TestCluster, path: &str, headers: &str, body: &str, in_pieces: bool) -> Answer {
     let body = match in_pieces {
+        true if body.is_empty() => "transfer-encoding: chunked\r\n\r\n0\r\n\r\n".into(),
         true => format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len()),
         false => format!("content-length: {}\r\n\r\n{body}", body.len()),
     };
@@ -118,7 +119,7 @@ fn a_report_is_the_same_before_and_behind_the_routes() {
         ("/ip/add?ttl=1h&tags=a,b", &csv, "ip,comment\n198.51.100.#,x\nnone,y\n", 200),
         ("/domain/add", &json, r#"{"value":"n#.example.org"}"#, 201),
         ("/ip/add", &json, &wide, 200),
-        ("/ip/add", &json, "", 422),
+        ("/ip/add", &json, "", 400),
         ("/ip/add", &json, "{", 400),
         ("/ip/add", &json, r#"{"ip":"127.0.0.1"}"#, 422),
         ("/ip/add", &json, r#"{"ip":"198.51.100.256"}"#, 422),
@@ -143,7 +144,7 @@ fn a_report_is_the_same_before_and_behind_the_routes() {
     }
 
     let metrics = analyst.get("/metrics").expect(200);
-    for (status, count) in [(201, 6), (422, 6), (415, 2), (401, 2)] {
+    for (status, count) in [(201, 6), (422, 4), (415, 2), (401, 2)] {
         let line =
             format!("stockade_requests_total{{route=\"/{{kind}}/add\",status=\"{status}\"}} {count}\n");
         assert!(metrics.text().contains(&line), "{line} of {}", metrics.text());

@@ -8,25 +8,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use stockade_tests::{Answer, Client, Node, TestCluster, wait_for};
 
-/// Looks in a row that have to find the same index.
-const LOOKS: usize = 25;
 /// What a follower keeps of each entry.
 const FIELDS: &str = "fields=value,sighting,comment,tags,expires,account";
 /// A change is told to those who wait for it within this.
 const AT_ONCE: Duration = Duration::from_secs(1);
-
-/// The index at which a young cluster has come to rest. Until then its nodes make their own addresses known, and
-/// followers are sent back to the whole list by each.
-#[track_caller]
-fn rest(cluster: &TestCluster) -> u64 {
-    let (mut index, mut looks) = (0, 0);
-    wait_for("nothing moves the index any more", Duration::from_secs(30), || {
-        let seen = cluster.analyst(0).get("/ip/all").expect(200).index();
-        looks = if seen == index { looks + 1 } else { 0 };
-        index = seen;
-        (looks == LOOKS).then_some(index)
-    })
-}
 
 /// A copy of the export, kept up to date by changes only.
 #[derive(Default)]
@@ -103,7 +88,7 @@ fn disturb(cluster: &TestCluster, number: usize) -> u64 {
 #[test]
 fn a_follower_of_all_nodes_in_turn_ends_with_the_export() {
     let cluster = TestCluster::start(3);
-    rest(&cluster);
+    cluster.wait_rest();
     let (last, writers) = (AtomicU64::new(0), AtomicU64::new(3));
     thread::scope(|scope| {
         for number in 0..3 {
@@ -164,7 +149,7 @@ fn while_waiting(
 #[test]
 fn a_wait_ends_with_the_next_change_of_its_kind() {
     let cluster = TestCluster::start_with(3, &["--write-timeout", "2"]);
-    let start = rest(&cluster);
+    let start = cluster.wait_rest();
     let index = cluster.analyst(0).post("/ip/add", &json!({"ip": "198.51.100.1"})).expect(201).index();
 
     // An index of another node is waited for first; and nothing has changed after it.
@@ -223,7 +208,7 @@ fn a_wait_ends_with_the_next_change_of_its_kind() {
 #[test]
 fn a_stop_waits_for_no_follower() {
     let mut cluster = TestCluster::start(3);
-    let start = rest(&cluster);
+    let start = cluster.wait_rest();
     let index = cluster.analyst(0).post("/ip/add", &json!({"ip": "198.51.100.1"})).expect(201).index();
     cluster.wait_applied(index);
     let client = cluster.analyst(1);
@@ -248,7 +233,7 @@ fn a_stop_waits_for_no_follower() {
 #[test]
 fn events_are_the_changes_and_go_on_at_another_node() {
     let cluster = TestCluster::start(3);
-    let start = rest(&cluster);
+    let start = cluster.wait_rest();
     let add = |number: usize, value: &str| {
         cluster.analyst(number).post("/ip/add", &json!({"ip": value})).expect(201).index()
     };
