@@ -61,12 +61,14 @@ struct Slot {
 }
 
 impl Exports {
-    /// The list of a picture in this form. At most one request writes it; the others wait for that one.
+    /// The list of a picture in this form. At most one request writes it; the others wait for that one. Where a later
+    /// list does, it writes the newest: so whoever waits finds it written, however many changes have come meanwhile.
     pub(crate) async fn get(
         &self,
         recipe: &Arc<Recipe>,
         picture: Arc<Picture>,
         moment: Moment,
+        newest: impl FnOnce() -> Arc<Picture>,
     ) -> Result<Arc<Export>, ApiError> {
         if !recipe.query.is_worth_keeping() {
             return write(recipe, None, picture).await;
@@ -82,6 +84,10 @@ impl Exports {
         if let Some(known) = self.known(&key).filter(fits) {
             return Ok(known);
         }
+        let picture = match (moment, on_top) {
+            (Moment::OrLater, OnTop::Nothing) => later(picture, newest()),
+            _ => picture,
+        };
         let earlier = self.known(&Key::Recipe(recipe.clone(), OnTop::Nothing));
         let earlier = earlier.filter(|known| known.version <= picture.index);
         let export = write(recipe, earlier, picture).await?;
@@ -161,6 +167,10 @@ impl Slots {
     }
 }
 
+fn later(one: Arc<Picture>, other: Arc<Picture>) -> Arc<Picture> {
+    if other.index > one.index { other } else { one }
+}
+
 async fn write(
     recipe: &Arc<Recipe>,
     earlier: Option<Arc<Export>>,
@@ -180,4 +190,37 @@ async fn write(
             .map_err(|_| raft::Error::Stopped("the list could not be rendered".into()))?,
     };
     Ok(Arc::new(export))
+}
+
+#[cfg(test)]
+mod tests {
+    use raft::blocklist::Kind;
+
+    use super::*;
+    use crate::export::tests::recipe;
+    use crate::list::samples::Desk;
+
+    #[tokio::test]
+    async fn whoever_waits_gets_the_newest_list_which_is_written_once() {
+        let (mut desk, exports) = (Desk::default(), Exports::default());
+        let recipe = recipe(Kind::Ip, "format=txt").unwrap();
+        let pictures = [1, 2, 3].map(|number| {
+            desk.add(10, "anna", &format!("198.51.100.{number}"), "ids", &[]);
+            let mut picture = Picture::default();
+            (picture.list, picture.index) = (desk.list.clone(), number);
+            Arc::new(picture)
+        });
+        let get = |asked: usize, moment| {
+            exports.get(&recipe, pictures[asked].clone(), moment, || pictures[2].clone())
+        };
+        let turn = exports.turn(&Key::Recipe(recipe.clone(), OnTop::Nothing));
+        let held = turn.lock().await;
+        let later = |asked| get(asked, Moment::OrLater);
+        let (first, second, third, ()) = tokio::join!(later(0), later(1), later(2), async { drop(held) });
+        let (first, second, third) = (first.ok().unwrap(), second.ok().unwrap(), third.ok().unwrap());
+        assert_eq!((first.version, first.count), (3, 3));
+        assert!(Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&second, &third));
+        let exactly = get(0, Moment::Exactly).await.ok().unwrap();
+        assert_eq!((exactly.version, exactly.count), (1, 1), "nothing of a later change shows");
+    }
 }

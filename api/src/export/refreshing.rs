@@ -39,7 +39,8 @@ async fn rewrite(app: &App) {
         if export.version >= picture.list.changes_kept_since(recipe.query.kind) {
             continue;
         }
-        if let Err(error) = app.exports.get(&recipe, picture, Moment::OrLater).await {
+        if let Err(error) = app.exports.get(&recipe, picture, Moment::OrLater, || app.cluster.picture()).await
+        {
             tracing::error!(error = error.message(), "a list could not be written anew");
         }
     }

@@ -137,7 +137,7 @@ impl World {
     }
 }
 
-fn recipe(kind: Kind, query: &str) -> Option<Arc<Recipe>> {
+pub(super) fn recipe(kind: Kind, query: &str) -> Option<Arc<Recipe>> {
     let parameters = Parameters::parse(Some(query), &Rendering::WORDS).unwrap();
     Rendering::read(kind, &parameters, &HeaderMap::new()).ok().map(|rendering| rendering.recipe)
 }

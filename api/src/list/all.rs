@@ -69,7 +69,7 @@ pub(crate) async fn export(
     picture: Arc<Picture>,
     moment: Moment,
 ) -> Result<Arc<Export>, ApiError> {
-    let export = app.exports.get(&rendering.recipe, picture, moment).await?;
+    let export = app.exports.get(&rendering.recipe, picture, moment, || app.cluster.picture()).await?;
     if rendering.recipe.shape.knobs.if_empty == Some(IfEmpty::Unavailable) && export.count == 0 {
         let sentence = "the list is empty, and if_empty=503 wants none then";
         return Err(ApiError::Unavailable(sentence.into(), EMPTY_RETRY_AFTER));

@@ -71,6 +71,11 @@ pub(super) fn objection(network: Network, role: Role, settings: &ClusterSettings
         .map(|word| format!("is never listed: it carries `{}`, {word}", Network::new(carried)))
 }
 
+/// Whether one of `never` holds this network, or a part of it.
+pub(super) fn is_special(network: Network, settings: &ClusterSettings) -> bool {
+    special(network.net(), settings.allow_private).is_some()
+}
+
 /// The ranges that no export may hold, whatever was listed before.
 pub(super) fn never(settings: &ClusterSettings) -> impl Iterator<Item = Network> {
     let always_v4 = NEVER_V4.into_iter().map(|(range, _)| IpNet::V4(range));

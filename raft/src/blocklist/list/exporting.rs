@@ -69,6 +69,9 @@ impl List {
             return if self.allowing(value).is_none() { vec![value.clone()] } else { Vec::new() };
         };
         let net = network.net();
+        if self.is_whole(*network) {
+            return vec![value.clone()];
+        }
         let overlaps = |hole: &IpNet| hole.contains(&net) || net.contains(hole);
         let allowed =
             around(&self.allows, &self.allow_widths, *network).chain(within(&self.allows, *network));
@@ -81,6 +84,18 @@ impl List {
         let mut left = Vec::new();
         subtract(net, &holes, &mut left);
         left.into_iter().map(|net| Observable::Ip(Network::new(net))).collect()
+    }
+
+    /// Whether nothing is cut out of a listed network: so it is with nearly all.
+    fn is_whole(&self, network: Network) -> bool {
+        let mut nodes = self.node_addresses.values().flatten();
+        !guard::is_special(network, &self.settings)
+            && !nodes.any(|node| network.net().contains(node))
+            && (self.allows.is_empty()
+                || around(&self.allows, &self.allow_widths, network)
+                    .chain(within(&self.allows, network))
+                    .next()
+                    .is_none())
     }
 
     /// The entries that an export leaves out or cuts, and the pieces that are left of the wanted ones.

@@ -1,6 +1,6 @@
 //! The changes since an index, as exports see them: what to block from now on, and what no longer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::List;
@@ -46,18 +46,19 @@ impl List {
         if since < oldest {
             return Err(Gone { oldest });
         }
-        let mut added = BTreeMap::new();
+        let mut added = Vec::new();
         for entry in self.touched_since(kind, since) {
-            added.extend(self.exported_as(&entry.value).into_iter().map(|value| (value, entry)));
+            added.extend(self.exported_as(&entry.value).into_iter().map(|value| Exported { value, entry }));
         }
+        let added = last_of_each(added);
+        let is_added = |value: &Observable| added.binary_search_by(|line| line.value.cmp(value)).is_ok();
         let removed: BTreeSet<Observable> = self
             .tombstones
             .after(since)
             .filter(|value| value.kind() == kind)
             .flat_map(|value| self.exported_as(value))
-            .filter(|value| !added.contains_key(value) && !self.is_exported(value))
+            .filter(|value| !is_added(value) && !self.is_exported(value))
             .collect();
-        let added = added.into_iter().map(|(value, entry)| Exported { value, entry }).collect();
         Ok(Feed { added, removed: removed.into_iter().collect() })
     }
 
@@ -128,6 +129,20 @@ impl List {
         let wider = wider.into_iter().flatten().map(|(_, entry)| entry);
         own.into_iter().chain(wider).any(|entry| self.exported_as(&entry.value).contains(value))
     }
+}
+
+/// In export order, and of lines with one value the last.
+fn last_of_each(mut lines: Vec<Exported<'_>>) -> Vec<Exported<'_>> {
+    // It keeps the order of equal ones, and costs little where most are in order.
+    lines.sort_by(|one, other| one.value.cmp(&other.value));
+    lines.dedup_by(|next, kept| {
+        let equal = next.value == kept.value;
+        if equal {
+            std::mem::swap(next, kept);
+        }
+        equal
+    });
+    lines
 }
 
 impl Applying<'_> {
