@@ -22,6 +22,8 @@ const REPORTS_MIN: u64 = 20_000;
 const LONG: usize = 100_000;
 /// Of the list whose snapshot breaks off: several parts of it.
 const ENTRIES: usize = 30_000;
+/// Log entries that are kept behind it.
+const KEPT: u64 = 10;
 /// How often it does.
 const CUTS: u64 = 3;
 /// So much of it is sent at once: a cut costs no more.
@@ -70,11 +72,13 @@ fn no_write_waits_for_a_snapshot_of_a_long_list() {
 
 #[test]
 fn a_snapshot_whose_line_is_cut_in_the_middle_goes_on_there() {
-    let mut cluster = TestCluster::start_with(1, &["--log-keep", "10"]);
+    let mut cluster = TestCluster::start_with(1, &["--log-keep", &KEPT.to_string()]);
     fill(&cluster.analyst(0), ENTRIES);
     cluster.nodes[0].operator().post("/admin/snapshot", &json!({})).expect(200);
     wait_for("the log is cut behind the snapshot", WITHIN, || {
-        (cluster.nodes[0].status()?["purged_index"].as_u64()? > 10).then_some(())
+        let status = cluster.nodes[0].status()?;
+        let (purged, covered) = (status["purged_index"].as_u64()?, status["snapshot_index"].as_u64()?);
+        (purged > KEPT && purged + KEPT == covered).then_some(())
     });
 
     // The late node is reached over a narrow wire, so that there is a middle.
