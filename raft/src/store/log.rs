@@ -15,6 +15,7 @@ use raft_log::api::raft_log_writer::RaftLogWriter;
 use tokio::sync::oneshot;
 
 use crate::form;
+use crate::store::committed::CommittedFile;
 use crate::store::damage::{Unopened, opening};
 use crate::store::log_types::{Flushed, LogTypes, StoredLogId, StoredPayload, StoredVote, payload_bytes};
 use crate::store::tail;
@@ -35,6 +36,7 @@ const READ_BYTES_MAX: usize = 4 << 20;
 #[derive(Clone)]
 pub(crate) struct LogStore {
     log: Arc<Mutex<RaftLog<LogTypes>>>,
+    committed: Arc<CommittedFile>,
 }
 
 impl LogStore {
@@ -51,7 +53,8 @@ impl LogStore {
         config.wal.flush_batch_wait = Some(Duration::ZERO);
         config.wal.truncate_incomplete_record = Some(true);
         let log = opening(|| RaftLog::open(Arc::new(config)).map_err(not_replayed))?;
-        let store = LogStore { log: Arc::new(Mutex::new(log)) };
+        let committed = Arc::new(CommittedFile::open(&dir.with_extension("committed"))?);
+        let store = LogStore { log: Arc::new(Mutex::new(log)), committed };
         store.check_start()?;
         Ok(store)
     }
@@ -78,6 +81,16 @@ impl LogStore {
         let (sender, receiver) = oneshot::channel();
         self.log.lock().flush(true, Some(Flushed::Signal(sender)))?;
         receiver.await.map_err(|_| io::Error::other("the log's writer has stopped"))?
+    }
+
+    /// Whether the log has this entry and no other one at its index.
+    fn holds(&self, id: form::LogId) -> io::Result<bool> {
+        let (Some(last), purged) = self.bounds() else { return Ok(false) };
+        if purged.is_some_and(|purged| id.index <= purged.index) || id.index > last.index {
+            return Ok(false);
+        }
+        let found = self.read(id.index, id.index + 1, 0)?;
+        Ok(found.first().is_some_and(|entry| entry.log_id == LogId::from(id)))
     }
 
     fn read(&self, from: u64, to: u64, bytes_max: usize) -> io::Result<Vec<Entry>> {
@@ -149,20 +162,24 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     /// Not waited for: a lost committed index only means that less is applied again before the leader says
-    /// how far it is. Written at once all the same: a node that is killed, and finds no leader, shows what it has
-    /// applied.
+    /// how far it is. In the log it stands with what is appended next.
     async fn save_committed(&mut self, committed: Option<LogId>) -> io::Result<()> {
-        let mut log = self.log.lock();
         let Some(id) = committed.map(|id| StoredLogId((&id).into())) else { return Ok(()) };
+        let mut log = self.log.lock();
         if log.log_state().last().is_some_and(|last| id <= *last) {
             log.commit(id)?;
-            log.flush(false, None)?;
+            self.committed.write(id.0)?;
         }
         Ok(())
     }
 
     async fn read_committed(&mut self) -> io::Result<Option<LogId>> {
-        Ok(self.log.lock().log_state().committed().map(|id| LogId::from(id.0)))
+        let logged = self.log.lock().log_state().committed().map(|id| id.0);
+        let written = match self.committed.read()? {
+            Some(id) if self.holds(id)? => Some(id),
+            _ => None,
+        };
+        Ok([logged, written].into_iter().flatten().max_by_key(|id| id.index).map(LogId::from))
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> io::Result<()>
@@ -281,6 +298,41 @@ mod tests {
         let zeros = [&whole[..], &[0; 5000]].concat();
         fs::write(dir.path().join(file.file_name().unwrap()), zeros).unwrap();
         assert_eq!(last(&LogStore::open(dir.path()).unwrap()), Some(ENTRIES - 1));
+    }
+
+    /// What a node that is killed leaves behind, and nothing that it had still meant to write.
+    fn killed(dir: &Path) -> (tempfile::TempDir, PathBuf) {
+        let home = tempfile::tempdir().unwrap();
+        let log = home.path().join("log");
+        fs::create_dir(&log).unwrap();
+        fs::copy(
+            dir.join(only_file(dir).file_name().unwrap()),
+            log.join(only_file(dir).file_name().unwrap()),
+        )
+        .unwrap();
+        fs::copy(dir.with_extension("committed"), home.path().join("log.committed")).unwrap();
+        (home, log)
+    }
+
+    #[tokio::test]
+    async fn a_killed_node_knows_what_was_committed() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("log");
+        written(&dir).await;
+        let mut store = LogStore::open(&dir).unwrap();
+        let id = |term, index| Some(log_id::<TypeConfig>(term, 1, index));
+        for index in [1, 3] {
+            store.save_committed(id(1, index)).await.unwrap();
+            let (_home, copy) = killed(&dir);
+            assert_eq!(LogStore::open(&copy).unwrap().read_committed().await.unwrap(), id(1, index));
+        }
+        // After a power loss the file may be ahead of the log, or of an entry that the log does not have.
+        for strange in [id(1, ENTRIES), id(2, 2)] {
+            let (_home, copy) = killed(&dir);
+            let file = CommittedFile::open(&copy.with_extension("committed")).unwrap();
+            file.write((&strange.unwrap()).into()).unwrap();
+            assert_eq!(LogStore::open(&copy).unwrap().read_committed().await.unwrap(), None, "{strange:?}");
+        }
     }
 
     /// The bytes of one of our payloads.

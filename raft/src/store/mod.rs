@@ -3,6 +3,7 @@
 //! `log` holds the vote and the log; `disk` is sled, the list as it was at some index; `snapshot` files stand
 //! for purged log. The list itself lives in memory, in `machine`.
 
+mod committed;
 mod damage;
 mod digest;
 mod disk;
