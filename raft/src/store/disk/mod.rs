@@ -1,11 +1,13 @@
 //! sled: the list on disk, exactly as it was at some index. One thread writes it, behind the list in memory;
 //! it may lag, because the log holds the rest.
 //!
-//! `layout` says how a list lies in sled, `packing` makes it small, `load` reads it, `writer` is the thread.
+//! `layout` says how a list lies in sled, `packing` makes it small, `load` reads it, `writer` is the thread, and `queue`
+//! what it is told.
 
 mod layout;
 mod load;
 mod packing;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -14,8 +16,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
 
 use serde::{Deserialize, Serialize};
@@ -30,7 +32,8 @@ use load::Loaded;
 use packing::Packer;
 #[cfg(any(test, fuzzing))]
 pub(crate) use packing::unpack;
-use writer::{ChangeSet, Queue, Work, Writer};
+use queue::{ChangeSet, Entrance, Work, queue};
+use writer::Writer;
 
 /// Changed keys that may wait for the writer; beyond it, applying waits.
 const QUEUE_KEYS_MAX: usize = 65_536;
@@ -65,7 +68,7 @@ struct Progress {
 /// Handle on the writer thread; it ends when the last handle is dropped.
 #[derive(Clone)]
 pub(crate) struct Disk {
-    work: mpsc::Sender<Work>,
+    work: Entrance,
     room: Arc<Semaphore>,
     progress: Arc<Progress>,
 }
@@ -96,11 +99,11 @@ impl Disk {
             grounded: AtomicU64::new(grounded),
             laying: AtomicBool::new(false),
         });
-        let (work, coming) = mpsc::channel();
+        let (work, queue) = queue();
         let (file, packer) = (dir.join("db"), Packer::new()?);
         let writer = Writer { db, file, place, packer, progress: progress.clone() };
         thread::Builder::new().name("sled-writer".into()).spawn(move || {
-            if let Err(error) = writer.run(Queue::new(coming)) {
+            if let Err(error) = writer.run(queue) {
                 // Nobody listening means that the node is ending already.
                 drop(failed.send(error));
             }
@@ -124,12 +127,12 @@ impl Disk {
         let keys = u32::try_from(changes.len().clamp(1, QUEUE_KEYS_MAX)).map_err(io::Error::other)?;
         let room = self.room.clone().acquire_many_owned(keys).await.map_err(io::Error::other)?;
         let changed = self.progress.changed.fetch_add(changes.len() as u64, Ordering::Relaxed);
-        self.send(Work::Apply(ChangeSet { mark, changes, room }))?;
+        self.work.send(Work::Apply(ChangeSet { mark, changes, room }))?;
         let grounded = self.progress.grounded.load(Ordering::Relaxed);
         let enough = (CHANGES_PER_RECORD * grounded).max(CHANGES_MIN);
         if changed >= enough && !self.progress.laying.swap(true, Ordering::Relaxed) {
             self.progress.changed.store(0, Ordering::Relaxed);
-            self.send(Work::Lay(Box::new(list.clone())))?;
+            self.work.send(Work::Lay(Box::new(list.clone())))?;
         }
         Ok(())
     }
@@ -137,25 +140,21 @@ impl Disk {
     /// Replaces all of it with another list.
     pub(crate) fn replace(&self, mark: DiskMark, list: List) -> io::Result<()> {
         self.progress.changed.store(0, Ordering::Relaxed);
-        self.send(Work::Replace { mark, list: Box::new(list) })
+        self.work.send(Work::Replace { mark, list: Box::new(list) })
     }
 
     /// Returns when everything handed on so far is on the disk itself.
     pub(crate) async fn flush(&self) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
-        self.send(Work::Flush(done))?;
+        self.work.send(Work::Flush(done))?;
         wait.await.map_err(|_| io::Error::other("the list's writer has stopped"))?
     }
 
     /// Brings everything handed on so far to the disk and lets go of the directory.
     pub(crate) async fn close(&self) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
-        self.send(Work::Close(done))?;
+        self.work.send(Work::Close(done))?;
         wait.await.map_err(|_| io::Error::other("the list's writer has stopped"))?
-    }
-
-    fn send(&self, work: Work) -> io::Result<()> {
-        self.work.send(work).map_err(|_| io::Error::other("the list's writer has stopped"))
     }
 }
 

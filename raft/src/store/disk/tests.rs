@@ -126,7 +126,7 @@ impl Desk {
     }
 
     fn lay(&self) {
-        self.disk().send(Work::Lay(Box::new(self.list.clone()))).unwrap();
+        self.disk().work.send(Work::Lay(Box::new(self.list.clone()))).unwrap();
     }
 
     /// Lays a ground, and waits until the old one is swept.

@@ -1,18 +1,18 @@
 //! The thread that writes the list to sled, behind the list in memory.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::layout::{self, BATCH_BLOCKS, BLOCK_BYTES, Blocks, Ground, Place, StoredChange};
+use super::layout::{self, BATCH_BLOCKS, BLOCK_BYTES, Blocks, Ground, Place};
 use super::packing::Packer;
+use super::queue::{ChangeSet, Queue, Work};
 use super::{DiskMark, Progress, index_of};
 use crate::blocklist::List;
 use crate::codec::{self, Content};
@@ -24,63 +24,6 @@ const JOINED_BYTES: usize = BATCH_BLOCKS * BLOCK_BYTES;
 /// How long a change waits for others. Each batch wakes all threads of sled: with one for every commit of the log
 /// they took a fifth of a busy node's time.
 const GATHERING: Duration = Duration::from_millis(20);
-
-/// The changes of some consecutive log entries, and the mark after them.
-pub(super) struct ChangeSet {
-    pub(super) mark: DiskMark,
-    pub(super) changes: Vec<StoredChange>,
-    pub(super) room: OwnedSemaphorePermit,
-}
-
-impl ChangeSet {
-    fn bytes(&self) -> usize {
-        let of = |(key, value): &StoredChange| key.len() + value.as_ref().map_or(0, Bytes::len);
-        self.changes.iter().map(of).sum()
-    }
-}
-
-/// What the writer is told, in this order.
-pub(super) enum Work {
-    /// The list has changed.
-    Apply(ChangeSet),
-    /// Lay a new ground: this is the list after all changes handed on before.
-    Lay(Box<List>),
-    /// The list is another one now.
-    Replace { mark: DiskMark, list: Box<List> },
-    /// Bring everything handed on before to the disk itself.
-    Flush(oneshot::Sender<io::Result<()>>),
-    /// The same, and let go of the directory.
-    Close(oneshot::Sender<io::Result<()>>),
-}
-
-/// Work that has come, and what was taken from it and put back.
-pub(super) struct Queue {
-    coming: mpsc::Receiver<Work>,
-    back: VecDeque<Work>,
-}
-
-impl Queue {
-    pub(super) fn new(coming: mpsc::Receiver<Work>) -> Queue {
-        Queue { coming, back: VecDeque::new() }
-    }
-
-    fn wait(&mut self) -> Option<Work> {
-        self.back.pop_front().or_else(|| self.coming.recv().ok())
-    }
-
-    fn wait_until(&mut self, deadline: Instant) -> Option<Work> {
-        let rest = deadline.saturating_duration_since(Instant::now());
-        self.back.pop_front().or_else(|| self.coming.recv_timeout(rest).ok())
-    }
-
-    fn next_now(&mut self) -> Option<Work> {
-        self.back.pop_front().or_else(|| self.coming.try_recv().ok())
-    }
-
-    fn put_back(&mut self, work: Work) {
-        self.back.push_front(work);
-    }
-}
 
 /// sled, and where it is.
 pub(super) struct Writer {
@@ -104,7 +47,7 @@ impl Writer {
         self.sweep(&mut queue)?;
         while let Some(work) = queue.wait() {
             match work {
-                Work::Apply(first) => self.join(first, Instant::now() + GATHERING, &mut queue)?,
+                Work::Apply(first) => self.join(first, GATHERING, &mut queue)?,
                 Work::Lay(list) => self.lay(&list, &mut queue)?,
                 Work::Replace { mark, list } => self.replace(&mark, &list, &mut queue)?,
                 Work::Flush(done) => drop(done.send(self.flush())),
@@ -117,24 +60,30 @@ impl Writer {
         self.flush()
     }
 
-    /// Joins the change sets that come until a deadline into one atomic batch. Anything else that comes ends it.
-    fn join(&mut self, first: ChangeSet, deadline: Instant, queue: &mut Queue) -> io::Result<()> {
+    /// Joins the change sets that have come, and those that come in this time, into one atomic batch. Anything else
+    /// ends it. Changes do not wake this thread meanwhile: each time that would cost more than the change.
+    fn join(&mut self, first: ChangeSet, gathering: Duration, queue: &mut Queue) -> io::Result<()> {
         let mut bytes = first.bytes();
         let mut changes: BTreeMap<_, _> = first.changes.into_iter().collect();
         let mut mark = first.mark;
         let mut rooms = vec![first.room];
-        while let Some(work) = queue.wait_until(deadline) {
-            match work {
-                Work::Apply(set) if bytes + set.bytes() <= JOINED_BYTES => {
+        let mut waits = [gathering].into_iter();
+        loop {
+            match queue.next_now() {
+                Some(Work::Apply(set)) if bytes + set.bytes() <= JOINED_BYTES => {
                     bytes += set.bytes();
                     changes.extend(set.changes);
                     mark = set.mark;
                     rooms.push(set.room);
                 }
-                other => {
+                Some(other) => {
                     queue.put_back(other);
                     break;
                 }
+                None => match waits.next() {
+                    Some(time) => queue.gather(time),
+                    None => break,
+                },
             }
         }
         let mut batch = sled::Batch::default();
@@ -234,7 +183,7 @@ impl Writer {
     fn serve(&mut self, queue: &mut Queue) -> io::Result<Then> {
         while let Some(work) = queue.next_now() {
             match work {
-                Work::Apply(first) => self.join(first, Instant::now(), queue)?,
+                Work::Apply(first) => self.join(first, Duration::ZERO, queue)?,
                 Work::Flush(done) => drop(done.send(self.flush())),
                 other => {
                     queue.put_back(other);
