@@ -26,6 +26,7 @@ mod health;
 mod hook;
 pub mod import;
 mod list;
+mod looking;
 mod metrics;
 mod parameters;
 mod requests;

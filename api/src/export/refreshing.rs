@@ -9,28 +9,29 @@ use raft::blocklist::Kind;
 
 use super::kept::Moment;
 use crate::app::App;
+use crate::looking;
 
 /// A list that nobody has asked for in this time is written when somebody does.
 const USED_WITHIN: Duration = Duration::from_secs(3600);
 
 /// Runs until the node stops.
 pub(crate) async fn run(app: Arc<App>) {
-    let mut seen = app.cluster.picture();
-    loop {
-        let picture = tokio::select! {
-            picture = app.cluster.changed_beyond(seen.index) => picture,
-            () = app.cluster.closing() => return,
-        };
-        if Kind::ALL.into_iter().any(|kind| is_new(kind, &seen, &picture)) {
+    let mut index = 0;
+    let mut seen = kept_since(&app.cluster.picture());
+    while let Some(picture) = looking::next(&app.cluster, index).await {
+        index = picture.index;
+        let kept_since = kept_since(&picture);
+        drop(picture);
+        if kept_since != seen {
             rewrite(&app).await;
+            seen = kept_since;
         }
-        seen = picture;
     }
 }
 
-/// Whether what is kept of a kind may be of no more use.
-fn is_new(kind: Kind, seen: &Picture, picture: &Picture) -> bool {
-    picture.list.changes_kept_since(kind) != seen.list.changes_kept_since(kind)
+/// When another one than before, what is kept of a kind may be of no more use.
+fn kept_since(picture: &Picture) -> [u64; Kind::ALL.len()] {
+    Kind::ALL.map(|kind| picture.list.changes_kept_since(kind))
 }
 
 async fn rewrite(app: &App) {

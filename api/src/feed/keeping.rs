@@ -11,17 +11,14 @@ use raft::Picture;
 
 use super::{frozen, rendering};
 use crate::app::App;
+use crate::looking;
 
 /// Runs until the node stops.
 pub(crate) async fn run(app: Arc<App>) {
     let mut seen = 0;
     // None: what an earlier run left is not known yet.
     let mut kept: Option<BTreeSet<String>> = None;
-    loop {
-        let picture = tokio::select! {
-            picture = app.cluster.changed_beyond(seen) => picture,
-            () = app.cluster.closing() => return,
-        };
+    while let Some(picture) = looking::next(&app.cluster, seen).await {
         seen = picture.index;
         let wanted = wanted(&picture);
         if kept.as_ref() == Some(&wanted) {
