@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use openraft::Instant as _;
 use openraft::async_runtime::watch::WatchReceiver;
+use openraft::{Instant as _, ServerState};
 
 use crate::node::{ELECTION_MS, Node, UNHEARD_MS};
 
@@ -38,10 +38,17 @@ pub(crate) async fn fall_silent(node: &Node, longest: Duration) -> bool {
 /// Watches until the node stops.
 pub(crate) async fn watch(node: Arc<Node>) {
     let mut leading_since = None;
+    let mut metrics = node.raft.server_metrics();
     loop {
-        tokio::time::sleep(INTERVAL).await;
         if !node.raft.is_leader() {
             leading_since = None;
+            let leads = metrics.wait_until(|metrics| metrics.state == ServerState::Leader);
+            if leads.await.is_err() {
+                return;
+            }
+        }
+        tokio::time::sleep(INTERVAL).await;
+        if !node.raft.is_leader() {
             continue;
         }
         let since = *leading_since.get_or_insert_with(Instant::now);
