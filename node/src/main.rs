@@ -1,5 +1,6 @@
 //! `stockade`: one process of the cluster, and the command line that talks to it.
 
+mod agreement;
 mod cli;
 mod data;
 mod formation;

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::formation::{self, Formed};
 
 use crate::settings::Settings;
-use crate::{data, open_files, telemetry};
+use crate::{agreement, data, open_files, telemetry};
 
 /// Requests under way have this long to end once the node is told to stop, and as long again once it has.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,7 +84,7 @@ async fn run(settings: Settings) -> Result<ExitCode, String> {
             tracing::info!("this node belongs to a cluster already; --join is not needed any more");
         }
         data::forget_join_key(&settings.data)?;
-        let cluster = Cluster::start(cluster_settings, peers).await.map_err(|error| error.to_string())?;
+        let cluster = agreement::start(cluster_settings, peers).await?;
         Ok::<_, String>((cluster, founded))
     };
     let (cluster, founded) = tokio::select! {

@@ -98,7 +98,7 @@ pub(crate) struct Flags {
     /// Let imports be fetched from loopback and private addresses, as of a MISP in this network
     #[arg(long, env = "STOCKADE_IMPORTS_PRIVATE", num_args = 0..=1, default_missing_value = "true")]
     imports_private: Option<bool>,
-    /// Threads that serve requests [default: one a core]
+    /// Threads that serve requests, beside the one on which the nodes agree [default: one a core]
     #[arg(long, env = "STOCKADE_THREADS", value_name = "N")]
     threads: Option<usize>,
     /// What is logged, as tracing filters have it: `info`, `warn,raft=debug` [default: info, and openraft only warnings]
