@@ -114,6 +114,15 @@ def ask(url, body=None, headers=None, method=None):
         return None
 
 
+def timed(url, headers):
+    """Milliseconds until an answer begins, when all of it is known, and until all of it is here."""
+    began = time.monotonic()
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
+        begins = time.monotonic()
+        answer.read()
+    return {"begins_ms": (begins - began) * 1000, "ms": (time.monotonic() - began) * 1000}
+
+
 def answers(url, status=200):
     answer = ask(url)
     return answer is not None and answer[0] == status

@@ -66,11 +66,13 @@ def rows(results):
     yield least("304 at 64 connections", m("unchanged", US, 64, entries=size), m("unchanged", "nginx", 64, entries=size),
                 "nginx's 304", 1)
     sizes = results.xs("first export", US)
-    first = [m("first export", US, entries, "ms") for entries in sizes if entries >= 100_000]
-    listed = ", ".join(f"{entries:,}: {m('first export', US, entries, 'ms'):.1f} ms" for entries in sizes)
+    first = [m("first export", US, entries, "begins_ms") for entries in sizes if entries >= 100_000]
+    listed = ", ".join(f"{entries:,}: {m('first export', US, entries, 'begins_ms'):.1f} ms" for entries in sizes)
+    whole = ", ".join(f"{m('first export', US, entries, 'ms'):.1f} ms" for entries in sizes)
     growth = max(first) / min(first) if len(first) > 1 else None
-    yield Row("first export after one change, 100,000 entries to the most", listed or "–", "", growth,
-              "the same within 2 ×", None if growth is None else growth <= 2)
+    yield Row("first export after one change, until the answer begins, 100,000 entries to the most", listed or "–",
+              f"all bytes here: {whole}" if whole else "", growth, "the same within 2 ×",
+              None if growth is None else growth <= 2)
     most = max(results.xs("delta", US), default=None)
     decisions = max(results.xs("stream", "LAPI"), default=None)
     for work, ours, what in ((f"CrowdSec delta, {at(most)} entries, one change", m("delta", US, most, "ms"), "small delta"),
