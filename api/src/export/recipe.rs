@@ -108,10 +108,11 @@ impl Recipe {
         rows.retain(|row| self.format.holds(&row.value, shape));
         let skipped = skipped + found - rows.len();
         let mut totals = Totals::default();
+        let with_newest = self.format.says_newest(shape);
         let mut parts = [Vec::new(), Vec::new()];
         for row in rows.drain(..) {
             let part = self.format.part(&row);
-            totals.add(part, &row);
+            totals.add(part, &row, with_newest);
             parts[part].push(row);
         }
         let texts = parts.map(|rows| {

@@ -37,6 +37,11 @@ impl Lines {
         }
     }
 
+    /// Whether the heading stands there, and says when the newest report was.
+    pub(super) fn says_newest(&self, shape: &Shape) -> bool {
+        shape.comments(self.comments) != Comments::None
+    }
+
     /// The rows; `line` writes one without its end.
     pub(super) fn write(
         &self,

@@ -140,6 +140,11 @@ pub(crate) trait Format: Sync {
         true
     }
 
+    /// Whether a frame says when the last of the entries was reported.
+    fn says_newest(&self, _shape: &Shape) -> bool {
+        true
+    }
+
     /// Whether all rows of IPv4 stand before all rows of IPv6, with a frame between them.
     fn splits_families(&self) -> bool {
         false
@@ -171,7 +176,7 @@ pub(crate) enum Frame {
 pub(crate) struct Totals {
     /// Rows in each part; in the first one alone when the format does not split them.
     pub(crate) counts: [usize; 2],
-    /// When the last of their entries was reported.
+    /// When the last of their entries was reported, if a frame says it.
     pub(crate) newest: Option<Timestamp>,
 }
 
@@ -189,10 +194,12 @@ impl Totals {
         self.newest = self.newest.max(other.newest);
     }
 
-    /// Counts one more row.
-    pub(crate) fn add(&mut self, part: usize, row: &Row<'_>) {
+    /// Counts one more row, with a look at its entry only if `newest` is to be known.
+    pub(crate) fn add(&mut self, part: usize, row: &Row<'_>, with_newest: bool) {
         self.counts[part] += 1;
-        self.newest = self.newest.max(Some(row.entry.time_updated));
+        if with_newest {
+            self.newest = self.newest.max(Some(row.entry.time_updated));
+        }
     }
 }
 
@@ -205,10 +212,11 @@ impl dyn Format {
     /// Appends the whole list; LF only, with a final LF.
     pub(crate) fn render(&self, rows: Rows<'_, '_>, shape: &Shape, out: &mut Vec<u8>) {
         let mut totals = Totals::default();
+        let with_newest = self.says_newest(shape);
         let mut parts = [Vec::new(), Vec::new()];
         for row in rows {
             let part = self.part(&row);
-            totals.add(part, &row);
+            totals.add(part, &row, with_newest);
             parts[part].push(row);
         }
         let [first, second] = parts;

@@ -29,6 +29,10 @@ impl Format for Txt {
         true
     }
 
+    fn says_newest(&self, shape: &Shape) -> bool {
+        PLAIN.says_newest(shape)
+    }
+
     fn frame(&self, place: Frame, totals: &Totals, shape: &Shape, out: &mut Vec<u8>) {
         PLAIN.frame(place, totals, shape, out);
     }

@@ -50,8 +50,8 @@ impl Filter {
 
     pub(crate) fn wants(&self, entry: &Entry) -> bool {
         self.family.is_none_or(|family| family.holds(&entry.value))
-            && entry.sighting >= self.min_sightings
-            && entry.source_count() as u64 >= self.min_sources
+            && (self.min_sightings == 0 || entry.sighting >= self.min_sightings)
+            && (self.min_sources == 0 || entry.source_count() as u64 >= self.min_sources)
             && self.updated_since.is_none_or(|moment| entry.time_updated >= moment)
             && (self.tags.is_empty() || self.tags.iter().any(|tag| entry.tags().contains(tag.as_str())))
             && self.source.as_ref().is_none_or(|source| entry.is_reported_by(source))

@@ -166,11 +166,12 @@ impl<'a, W: Fn(&Entry) -> bool> Exporting<'a, W> {
         let whole = list
             .entries
             .range((from, to))
-            .map(|(_, entry)| entry)
-            .filter(move |entry| wanted(entry))
-            .filter(move |entry| hidden.is_empty() || !hidden.contains(&entry.value))
-            .filter(move |entry| !by_name || list.allowing(&entry.value).is_none())
-            .map(|entry| Exported { value: entry.value.clone(), entry });
+            .filter(move |(_, entry)| wanted(entry))
+            // The key and not the entry's own value: entries lie all over the memory, and a list of values alone is
+            // written without a look at them.
+            .filter(move |(value, _)| hidden.is_empty() || !hidden.contains(value))
+            .filter(move |(value, _)| !by_name || list.allowing(value).is_none())
+            .map(|(value, entry)| Exported { value: value.clone(), entry });
         merge(whole, pieces.into_iter())
     }
 }
