@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::form;
 
-/// Term, node, index and a CRC-32 of them, big-endian.
+/// Term, node, index and a CRC-32 of them, big-endian; always as long, because each is written over the one before.
 const BYTES: usize = 28;
 
 /// The file.

@@ -1,4 +1,5 @@
-//! The vote, the log and the committed index, in `raft-log`: one fsync for all that was appended meanwhile.
+//! The vote and the log, in `raft-log`, and beside it the committed index. Each append is a flush of its own: what comes
+//! meanwhile is put together before, in the outbox.
 
 use std::fmt::Debug;
 use std::io;
@@ -306,11 +307,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let log = home.path().join("log");
         fs::create_dir(&log).unwrap();
-        fs::copy(
-            dir.join(only_file(dir).file_name().unwrap()),
-            log.join(only_file(dir).file_name().unwrap()),
-        )
-        .unwrap();
+        let file = only_file(dir);
+        fs::copy(&file, log.join(file.file_name().unwrap())).unwrap();
         fs::copy(dir.with_extension("committed"), home.path().join("log.committed")).unwrap();
         (home, log)
     }

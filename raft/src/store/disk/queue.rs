@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -21,7 +22,7 @@ pub(super) struct ChangeSet {
 
 impl ChangeSet {
     pub(super) fn bytes(&self) -> usize {
-        let of = |(key, value): &StoredChange| key.len() + value.as_ref().map_or(0, bytes::Bytes::len);
+        let of = |(key, value): &StoredChange| key.len() + value.as_ref().map_or(0, Bytes::len);
         self.changes.iter().map(of).sum()
     }
 }

@@ -47,7 +47,7 @@ impl Writer {
         self.sweep(&mut queue)?;
         while let Some(work) = queue.wait() {
             match work {
-                Work::Apply(first) => self.join(first, GATHERING, &mut queue)?,
+                Work::Apply(first) => self.join(first, Some(GATHERING), &mut queue)?,
                 Work::Lay(list) => self.lay(&list, &mut queue)?,
                 Work::Replace { mark, list } => self.replace(&mark, &list, &mut queue)?,
                 Work::Flush(done) => drop(done.send(self.flush())),
@@ -62,12 +62,16 @@ impl Writer {
 
     /// Joins the change sets that have come, and those that come in this time, into one atomic batch. Anything else
     /// ends it. Changes do not wake this thread meanwhile: each time that would cost more than the change.
-    fn join(&mut self, first: ChangeSet, gathering: Duration, queue: &mut Queue) -> io::Result<()> {
+    fn join(
+        &mut self,
+        first: ChangeSet,
+        mut gathering: Option<Duration>,
+        queue: &mut Queue,
+    ) -> io::Result<()> {
         let mut bytes = first.bytes();
         let mut changes: BTreeMap<_, _> = first.changes.into_iter().collect();
         let mut mark = first.mark;
         let mut rooms = vec![first.room];
-        let mut waits = [gathering].into_iter();
         loop {
             match queue.next_now() {
                 Some(Work::Apply(set)) if bytes + set.bytes() <= JOINED_BYTES => {
@@ -80,7 +84,7 @@ impl Writer {
                     queue.put_back(other);
                     break;
                 }
-                None => match waits.next() {
+                None => match gathering.take() {
                     Some(time) => queue.gather(time),
                     None => break,
                 },
@@ -183,7 +187,7 @@ impl Writer {
     fn serve(&mut self, queue: &mut Queue) -> io::Result<Then> {
         while let Some(work) = queue.next_now() {
             match work {
-                Work::Apply(first) => self.join(first, Duration::ZERO, queue)?,
+                Work::Apply(first) => self.join(first, None, queue)?,
                 Work::Flush(done) => drop(done.send(self.flush())),
                 other => {
                     queue.put_back(other);
