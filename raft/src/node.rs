@@ -204,8 +204,14 @@ impl Node {
     }
 
     /// The others say that this node is not a member any more: nothing that it takes would come into force.
-    pub(crate) fn note_removed(&self) {
-        self.removed.store(true, Ordering::Relaxed);
+    pub(crate) fn note_removed(&self, removed: bool) {
+        self.removed.store(removed, Ordering::Relaxed);
+    }
+
+    /// The index of the latest membership that this node knows, if it is one of its members.
+    pub(crate) fn member_since(&self) -> Option<u64> {
+        let membership = self.metrics().membership_config;
+        membership.get_node(&self.id()).map(|_| membership.log_id().map_or(0, |id| id.index))
     }
 
     /// Resolves when the node has begun to stop.

@@ -26,9 +26,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// What a member says of the one that asks, and of the cluster.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Said {
-    /// The one that asks is a member.
+    /// The one that asks is a member, or is about to become one or to leave.
     pub(crate) member: bool,
-    /// The index of the committed membership that says so.
+    /// The index of the latest membership that the member knows to be committed.
     pub(crate) index: u64,
     /// The version of the commands that the member knows.
     pub(crate) version: u32,
@@ -40,13 +40,14 @@ impl Node {
     /// What this node says to another one that asks where it stands.
     pub(crate) fn standing_of(&self, id: u64, address: &Address) -> Reply {
         let metrics = self.metrics();
-        if metrics.membership_config.get_node(&id).is_some() {
+        let known = metrics.membership_config.get_node(&id).is_some();
+        if known {
             self.peers.places.note(id, &address.peers);
         }
-        let membership = metrics.committed_membership_config;
+        let committed = metrics.committed_membership_config;
         Reply::Standing {
-            member: membership.get_node(&id).is_some(),
-            index: membership.log_id().map_or(0, |id| id.index),
+            member: known || committed.get_node(&id).is_some(),
+            index: committed.log_id().map_or(0, |id| id.index),
             version: VERSION,
             cluster_version: self.picture().list.version(),
         }
@@ -79,9 +80,9 @@ pub(crate) async fn watch(node: Arc<Node>) {
             if let Err(reason) = version::check_version(newest.unwrap_or(0)) {
                 node.fail(reason);
             }
-            let removed = silent && is_removed(&node, &said);
+            let removed = silent && is_removed(node.member_since(), &said);
             if removed {
-                node.note_removed();
+                node.note_removed(true);
             }
             if removed && reminded.is_none_or(|at| at.elapsed() > REMINDER) {
                 reminded = Some(Instant::now());
@@ -95,6 +96,10 @@ pub(crate) async fn watch(node: Arc<Node>) {
             if upgraded {
                 raise(&node, &said).await;
             }
+        }
+        if !silent {
+            // A leader speaks to members only.
+            node.note_removed(false);
         }
         tokio::time::sleep(INTERVAL).await;
     }
@@ -115,12 +120,18 @@ async fn ask_all(node: &Arc<Node>) -> BTreeMap<u64, Option<Said>> {
     futures_util::future::join_all(asked).await.into_iter().collect()
 }
 
-/// Somebody knows of a later membership than this node does, and it is not in there.
-fn is_removed(node: &Node, said: &BTreeMap<u64, Option<Said>>) -> bool {
-    let known = node.metrics().membership_config.log_id().map_or(0, |id| id.index);
-    // Whoever knows the latest membership is right: an id is never given out twice.
-    let latest = said.values().flatten().max_by_key(|said| said.index);
-    latest.is_some_and(|said| !said.member && said.index > known)
+/// Whether those that were asked show that this node is not a member any more. `since`: the index of a membership
+/// that has it, the latest one that it knows; `None` when it knows none yet.
+fn is_removed(since: Option<u64>, said: &BTreeMap<u64, Option<Said>>) -> bool {
+    match since {
+        // Whoever knows the latest membership is right: an id is never given out twice.
+        Some(since) => {
+            let latest = said.values().flatten().max_by_key(|said| said.index);
+            latest.is_some_and(|said| !said.member && said.index > since)
+        }
+        // It was taken in, and has not been told yet. A member may be behind that: only all of them together know.
+        None => !said.is_empty() && said.values().all(|said| said.is_some_and(|said| !said.member)),
+    }
 }
 
 async fn raise(node: &Node, said: &BTreeMap<u64, Option<Said>>) {
@@ -131,6 +142,43 @@ async fn raise(node: &Node, said: &BTreeMap<u64, Option<Said>>) {
                 tracing::info!(version, "every member knows the commands of this version; they are in use")
             }
             Err(error) => tracing::debug!(%error, "the version was not raised; trying again"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SILENT: Option<Said> = None;
+
+    fn said(member: bool, index: u64) -> Option<Said> {
+        Some(Said { member, index, version: 1, cluster_version: 1 })
+    }
+
+    #[test]
+    fn a_node_is_removed_when_a_membership_after_its_own_is_without_it() {
+        let (within, without) = (|index| said(true, index), |index| said(false, index));
+        let rows: [(Option<u64>, &[Option<Said>], bool); 13] = [
+            (Some(7), &[], false),
+            (Some(7), &[SILENT, SILENT], false),
+            (Some(7), &[within(7), within(7)], false),
+            (Some(7), &[within(7), without(9)], true),
+            (Some(7), &[SILENT, without(9)], true),
+            // Those that have not heard of it yet.
+            (Some(7), &[without(5), SILENT], false),
+            (Some(7), &[without(5), within(9)], false),
+            // A new node cannot say who of them is behind.
+            (None, &[], false),
+            (None, &[SILENT, without(5)], false),
+            (None, &[within(6), without(5)], false),
+            (None, &[within(6), without(9)], false),
+            (None, &[without(6)], true),
+            (None, &[without(9), without(5)], true),
+        ];
+        for (since, answers, removed) in rows {
+            let said = (1..).zip(answers.iter().copied()).collect();
+            assert_eq!(is_removed(since, &said), removed, "{since:?} {answers:?}");
         }
     }
 }

@@ -144,9 +144,11 @@ pub(crate) fn query(data: &[u8]) {
     picture.list = sample();
     let export = rendering.render(&picture);
     let bytes: Vec<u8> = export.plain().flat_map(|piece| piece.to_vec()).collect();
-    assert!(bytes.ends_with(b"\n") && !bytes.contains(&b'\r'), "{text}");
+    assert!(!bytes.contains(&b'\r'), "{text}");
     let query = &rendering.recipe.query;
     let Page { rows, truncated, next, .. } = query.page(&picture.list);
+    let nothing = rows.is_empty() && rendering.recipe.format.name() == "ndjson";
+    assert_eq!(bytes.last(), (!nothing).then_some(&b'\n'), "{text}");
     assert!(query.limit.is_none_or(|limit| rows.len() <= limit), "{text}");
     assert!(next.is_none() || truncated > 0, "{text}");
     if let Some(next) = next {
