@@ -11,10 +11,8 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use openraft::async_runtime::watch::WatchReceiver;
 
-use crate::handler::begin_batch;
 use crate::network::{PeerClient, Reply, Request, call_timeout};
 use crate::node::Node;
-use crate::outbox::Unsent;
 use crate::types::EncodedBatch;
 
 /// Batches handed on and not yet confirmed: enough to keep disk and line busy, few enough to fill up meanwhile.
@@ -23,6 +21,8 @@ const BATCHES_IN_FLIGHT_MAX: usize = 4;
 /// every node, and costs the same whether it holds one command or a hundred. Over a long line several are under way.
 const ENOUGH: usize = 64;
 const PATIENCE: Duration = Duration::from_millis(5);
+/// Who was answered asks again within this, or not soon.
+const BACK_WITHIN: Duration = Duration::from_millis(2);
 /// A session in which something sent has seen no progress for this long is begun anew.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
 /// Between two sessions, when the last one failed.
@@ -63,34 +63,33 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
     };
     let mut metrics = node.raft.server_metrics();
     let mut in_flight = FuturesUnordered::new();
-    let mut little_since = None;
+    let mut pace = Pace::default();
     let mut watchdog = tokio::time::interval(STALLED_AFTER / 2);
     loop {
-        let mut unsent = node.outbox().unsent(ENOUGH);
-        let patient = |since: Option<Instant>| since.is_none_or(|since| since.elapsed() < PATIENCE);
-        while in_flight.len() < BATCHES_IN_FLIGHT_MAX
-            && (in_flight.is_empty() || unsent == Unsent::Enough || !patient(little_since))
-        {
+        let mut waits = None;
+        while in_flight.len() < BATCHES_IN_FLIGHT_MAX {
+            let weight = node.outbox().unsent(ENOUGH);
+            waits = pace.waits(Instant::now(), weight, in_flight.is_empty());
+            if waits.is_none_or(|waits| !waits.is_zero()) {
+                break;
+            }
             if let Err(error) = node.outbox().prepare().await {
                 tracing::warn!(%error, "what waits here cannot be handed on yet");
             }
             let Some(batch) = node.outbox().next_batch()? else {
                 // What is left waits for something that the outbox tells of.
-                unsent = Unsent::Nothing;
+                waits = None;
                 break;
             };
             let confirmed = hand_on(node, &mut way, batch).await?;
-            in_flight.push(confirmed);
-            little_since = None;
-            unsent = node.outbox().unsent(ENOUGH);
+            in_flight.push(async move { confirmed.await.map(|()| weight) });
+            pace.sent();
         }
         let room = in_flight.len() < BATCHES_IN_FLIGHT_MAX;
-        little_since = (unsent != Unsent::Nothing).then(|| little_since.unwrap_or_else(Instant::now));
-        let patience = PATIENCE.saturating_sub(little_since.map_or(PATIENCE, |since| since.elapsed()));
         tokio::select! {
-            Some(confirmed) = in_flight.next() => confirmed?,
+            Some(confirmed) = in_flight.next() => pace.answered(Instant::now(), confirmed?),
             () = node.outbox().work(), if room => {}
-            () = tokio::time::sleep(patience), if room && little_since.is_some() => {}
+            () = tokio::time::sleep(waits.unwrap_or_default()), if room && waits.is_some() => {}
             changed = metrics.wait_until(|metrics| metrics.current_leader != Some(leader)) => {
                 return changed.map(drop).map_err(io::Error::other);
             }
@@ -103,12 +102,49 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
     }
 }
 
+/// When the next batch of a session goes.
+#[derive(Default)]
+struct Pace {
+    /// Since when something waits for it.
+    since: Option<Instant>,
+    /// What the batch weighed that was confirmed last, and when that was.
+    answered: Option<(usize, Instant)>,
+}
+
+impl Pace {
+    /// How long what waits has to wait yet, when it weighs so much and none or some are on their way. `None` when there
+    /// is nothing.
+    fn waits(&mut self, now: Instant, weight: usize, none_in_flight: bool) -> Option<Duration> {
+        if weight == 0 {
+            self.since = None;
+            return None;
+        }
+        let since = *self.since.get_or_insert(now);
+        let until = match self.answered {
+            _ if weight >= ENOUGH => now,
+            _ if !none_in_flight => since + PATIENCE,
+            // As many as were answered come back about now.
+            Some((expected, answered)) if weight < expected => answered + BACK_WITHIN,
+            _ => now,
+        };
+        Some(until.saturating_duration_since(now))
+    }
+
+    fn sent(&mut self) {
+        self.since = None;
+    }
+
+    fn answered(&mut self, now: Instant, weight: usize) {
+        self.answered = Some((weight, now));
+    }
+}
+
 /// Starts a batch on its way, in order; the future resolves when the leader has applied it.
 async fn hand_on(node: &Arc<Node>, way: &mut Way, batch: EncodedBatch) -> io::Result<Confirmation> {
     match way {
         Way::Here => {
+            let proposed = node.gathering.begin(node.id(), batch);
             let denied = |denied| io::Error::other(format!("{denied:?}"));
-            let proposed = begin_batch(node, batch).await.map_err(denied)?;
             Ok(Box::pin(async move { proposed.applied().await.map_err(denied) }))
         }
         Way::There(client) => {
@@ -120,5 +156,43 @@ async fn hand_on(node: &Arc<Node>, way: &mut Way, batch: EncodedBatch) -> io::Re
                 }
             }))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_waits_for_company_that_is_to_be_expected() {
+        let start = Instant::now();
+        let at = |ms: u64| start + Duration::from_millis(ms);
+        let waits = |pace: &mut Pace, ms, weight, none_in_flight| {
+            pace.waits(at(ms), weight, none_in_flight).map(|waits| waits.as_millis())
+        };
+
+        let mut pace = Pace::default();
+        assert_eq!(waits(&mut pace, 0, 0, true), None);
+        assert_eq!(waits(&mut pace, 0, 1, true), Some(0), "nothing is on its way, and nobody expected");
+
+        let mut pace = Pace::default();
+        assert_eq!(waits(&mut pace, 0, 1, false), Some(5));
+        assert_eq!(waits(&mut pace, 3, 2, false), Some(2), "from when the first came");
+        assert_eq!(waits(&mut pace, 3, ENOUGH, false), Some(0));
+        assert_eq!(waits(&mut pace, 9, 2, false), Some(0));
+        pace.sent();
+        assert_eq!(waits(&mut pace, 9, 1, false), Some(5), "and anew for the next");
+
+        let mut pace = Pace::default();
+        pace.answered(at(0), 3);
+        assert_eq!(waits(&mut pace, 1, 1, true), Some(1), "two more were answered");
+        assert_eq!(waits(&mut pace, 1, 3, true), Some(0));
+        assert_eq!(waits(&mut pace, 2, 1, true), Some(0), "they are not coming");
+        assert_eq!(waits(&mut pace, 5000, 1, true), Some(0));
+        pace.answered(at(6000), 1);
+        assert_eq!(waits(&mut pace, 6000, 1, true), Some(0), "one alone never waits");
+        pace.answered(at(7000), ENOUGH);
+        assert_eq!(waits(&mut pace, 7000, ENOUGH - 1, true), Some(2));
+        assert_eq!(waits(&mut pace, 7000, ENOUGH, true), Some(0));
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
-use openraft::errors::{ClientWriteError, RaftError};
+use openraft::errors::RaftError;
 
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest, VoteResponse,
@@ -54,6 +54,13 @@ impl Handler for PeerHandler {
                         Ok(result) => Reply::TakeOver(result.map_err(|error| error.to_string())),
                         Err(error) => stopped(&error),
                     }
+                }
+                Request::Propose(_) if node.space.read_only() => {
+                    Reply::Denied(Denied::Unavailable(node.space.message()))
+                }
+                Request::Propose(batch) => {
+                    let proposed = node.gathering.begin(from, EncodedBatch(batch));
+                    proposed.applied().await.map_or_else(Reply::Denied, |()| Reply::Done)
                 }
                 Request::PendingReports => {
                     let lasting = node.settings.write_timeout + REMOVED_KNOWN_WITHIN;
@@ -161,34 +168,6 @@ fn voted(result: Result<VoteResponse<TypeConfig>, RaftError<TypeConfig>>) -> Rep
             last: response.last_log_id.as_ref().map(Into::into),
         },
         Err(error) => stopped(&error),
-    }
-}
-
-type WriteResult = openraft::raft::ClientWriteResult<TypeConfig>;
-
-/// A batch that is in the leader's queue.
-pub(crate) struct Proposed(openraft::type_config::alias::OneshotReceiverOf<TypeConfig, WriteResult>);
-
-/// Puts a batch into the log's queue; this node must lead. Batches begun one after the other stay in order.
-pub(crate) async fn begin_batch(node: &Node, batch: EncodedBatch) -> Result<Proposed, Denied> {
-    let (responder, applied) = openraft::impls::ProgressResponder::complete_only();
-    match node.raft.client_write_ff(batch, Some(responder)).await {
-        Ok(()) => Ok(Proposed(applied)),
-        Err(error) => Err(Denied::Stopped(error.to_string())),
-    }
-}
-
-impl Proposed {
-    /// Waits until the batch is applied on this node.
-    pub(crate) async fn applied(self) -> Result<(), Denied> {
-        match self.0.await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(ClientWriteError::ForwardToLeader(to) | ClientWriteError::LogEntryDiscarded(to))) => {
-                Err(Denied::NotLeader(to.leader_id))
-            }
-            Ok(Err(error)) => Err(Denied::Unavailable(error.to_string())),
-            Err(_) => Err(Denied::NotLeader(None)),
-        }
     }
 }
 

@@ -11,12 +11,11 @@ use tokio::sync::MutexGuard;
 
 use crate::cluster::Address;
 use crate::error::Error;
-use crate::handler::begin_batch;
 use crate::health::{Leading, is_caught_up, replacement};
 use crate::network::{Denied, PeerClient, Reply, Request, call_timeout};
 use crate::node::Node;
 use crate::status::{HEALTHY_MS, Member, MemberRole, members};
-use crate::types::{EncodedBatch, Metrics, TypeConfig};
+use crate::types::{Metrics, TypeConfig};
 
 /// Between two tries, while there is no leader or the membership is changing.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -100,13 +99,6 @@ impl Node {
     pub(crate) async fn lead(&self, request: Request) -> Reply {
         let done = |result: Done| result.map_or_else(Reply::Denied, |()| Reply::Done);
         match request {
-            Request::Propose(_) if self.space.read_only() => {
-                Reply::Denied(Denied::Unavailable(self.space.message()))
-            }
-            Request::Propose(batch) => match begin_batch(self, EncodedBatch(batch)).await {
-                Ok(proposed) => done(proposed.applied().await),
-                Err(denied) => Reply::Denied(denied),
-            },
             Request::ReadIndex => match self.read_index().await {
                 Ok(index) => Reply::Index(index),
                 Err(leader) => Reply::Denied(Denied::NotLeader(leader)),

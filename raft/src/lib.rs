@@ -21,6 +21,7 @@ mod form;
 mod forwarder;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod gathering;
 mod handler;
 mod health;
 mod leader;

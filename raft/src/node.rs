@@ -20,6 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::blocklist::Command;
 use crate::cluster::{Identity, Picture, Settings, Submitted, Written};
 use crate::error::Error;
+use crate::gathering::Gathering;
 use crate::network::{PeerServer, Peers, Places};
 use crate::outbox::Outbox;
 use crate::pending::Overlay;
@@ -29,7 +30,7 @@ use crate::space::{self, Space};
 use crate::status::{Status, millis};
 use crate::store::{Applier, Disk, Snapshots, StateDigest, StateMachine};
 use crate::types::{Metrics, Raft};
-use crate::{divergence, forwarder, handler, leader, silence, standing, upkeep, version};
+use crate::{divergence, forwarder, gathering, handler, leader, silence, standing, upkeep, version};
 
 pub(crate) use agreement::raft_config;
 
@@ -58,6 +59,7 @@ pub(crate) struct Node {
     pub(crate) snapshots: Snapshots,
     pub(crate) peers: Peers,
     pub(crate) leadership: leader::Leadership,
+    pub(crate) gathering: Gathering,
     pub(crate) space: Arc<Space>,
     /// One backup at a time.
     pub(crate) backups: Arc<Semaphore>,
@@ -110,6 +112,7 @@ impl Node {
             .map_err(|error| Error::Stopped(error.to_string()))?;
         let (failing, failed) = oneshot::channel();
         let failure = watch_failure(&raft, disk_failed, failed);
+        let (gathering, gathered) = Gathering::new();
         let node = Arc::new(Node {
             settings,
             identity,
@@ -118,6 +121,7 @@ impl Node {
             snapshots,
             peers,
             leadership: leader::Leadership::default(),
+            gathering,
             space,
             backups: Arc::new(Semaphore::new(1)),
             disk,
@@ -134,6 +138,7 @@ impl Node {
             PeerServer::start(listener, node.identity.clone(), Arc::new(handler::PeerHandler::new(&node)));
         *node.server.lock() = Some(server);
         let tasks = [
+            tokio::spawn(gathering::run(node.clone(), gathered)),
             tokio::spawn(forwarder::run(node.clone())),
             tokio::spawn(upkeep::run(node.clone())),
             tokio::spawn(divergence::watch(node.clone())),

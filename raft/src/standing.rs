@@ -159,7 +159,8 @@ mod tests {
     #[test]
     fn a_node_is_removed_when_a_membership_after_its_own_is_without_it() {
         let (within, without) = (|index| said(true, index), |index| said(false, index));
-        let rows: [(Option<u64>, &[Option<Said>], bool); 13] = [
+        type Answers<'a> = &'a [Option<Said>];
+        let rows: [(Option<u64>, Answers<'_>, bool); 13] = [
             (Some(7), &[], false),
             (Some(7), &[SILENT, SILENT], false),
             (Some(7), &[within(7), within(7)], false),

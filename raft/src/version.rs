@@ -53,7 +53,6 @@ mod tests {
     use crate::blocklist::{Actor, Batch, Operation, Origin, Role, Timestamp};
     use crate::cluster::{Address, Cluster, Settings};
     use crate::codec::{self, Content};
-    use crate::handler::begin_batch;
     use crate::node::Node;
     use crate::types::EncodedBatch;
 
@@ -97,7 +96,7 @@ mod tests {
         let settings = Settings::of_a_test(data.path(), address);
         let identity = Cluster::found(&settings).unwrap();
         let node = Node::start(settings, identity, listener).await.unwrap();
-        let proposed = begin_batch(&node, EncodedBatch(batch.into())).await.unwrap();
+        let proposed = node.gathering.begin(node.id(), EncodedBatch(batch.into()));
         drop(proposed.applied().await);
         let stopped = tokio::time::timeout(Duration::from_secs(10), node.stopped());
         stopped.await.expect("the node ends").to_string()

@@ -61,14 +61,6 @@ pub(crate) struct Outbox {
     keeping: tokio::sync::Mutex<()>,
 }
 
-/// How much there is to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unsent {
-    Nothing,
-    Little,
-    Enough,
-}
-
 impl Outbox {
     /// An outbox that goes on with what an earlier run has kept; with nothing kept, `origin` is a new one.
     pub(crate) fn new(origin: Origin, limits: Limits, file: PendingFile, kept: Vec<Kept>) -> Outbox {
@@ -151,18 +143,17 @@ impl Outbox {
         self.work.notified().await;
     }
 
-    /// Whether there is anything that was not sent in this session, and whether it weighs so much.
-    pub(crate) fn unsent(&self, enough: usize) -> Unsent {
+    /// What was not sent in this session weighs so much; not counted any further once it is `enough`.
+    pub(crate) fn unsent(&self, enough: usize) -> usize {
         let state = self.state.lock();
-        let numbered = state.numbered.iter().skip(state.sent);
         let mut weight = 0;
-        for item in numbered.chain(&state.waiting) {
+        for item in state.numbered.iter().skip(state.sent).chain(&state.waiting) {
             weight += item.weight;
             if weight >= enough {
-                return Unsent::Enough;
+                break;
             }
         }
-        if weight > 0 { Unsent::Little } else { Unsent::Nothing }
+        weight
     }
 
     /// The next batch of this session; `None` when all is sent that may be.
