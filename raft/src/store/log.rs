@@ -28,7 +28,7 @@ const CACHE_BYTES_MAX: usize = 4 << 20;
 const CACHE_ENTRIES_MAX: usize = 16_384;
 /// A log file is closed at this size; a closed file goes when all of it is purged. Payloads of the file that is open are
 /// in memory beside those of the cache.
-const FILE_BYTES_MAX: usize = 8 << 20;
+const FILE_BYTES_MAX: usize = 4 << 20;
 /// A log file is closed at this many records.
 const FILE_RECORDS_MAX: usize = 100_000;
 /// One read of the log stops at this many bytes of payload, after at least one entry.
