@@ -13,6 +13,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 
 use crate::network::{PeerClient, Reply, Request, call_timeout};
 use crate::node::Node;
+use crate::outbox::Unsent;
 use crate::types::EncodedBatch;
 
 /// Batches handed on and not yet confirmed: enough to keep disk and line busy, few enough to fill up meanwhile.
@@ -66,25 +67,23 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
     let mut pace = Pace::default();
     let mut watchdog = tokio::time::interval(STALLED_AFTER / 2);
     loop {
-        let mut waits = None;
-        while in_flight.len() < BATCHES_IN_FLIGHT_MAX {
-            let weight = node.outbox().unsent(ENOUGH);
-            waits = pace.waits(Instant::now(), weight, in_flight.is_empty());
-            if waits.is_none_or(|waits| !waits.is_zero()) {
-                break;
+        let waits = loop {
+            let unsent = node.outbox().unsent(ENOUGH);
+            let waits = pace.waits(Instant::now(), unsent, in_flight.is_empty());
+            if in_flight.len() >= BATCHES_IN_FLIGHT_MAX || waits != Some(Duration::ZERO) {
+                break waits;
             }
             if let Err(error) = node.outbox().prepare().await {
                 tracing::warn!(%error, "what waits here cannot be handed on yet");
             }
             let Some(batch) = node.outbox().next_batch()? else {
                 // What is left waits for something that the outbox tells of.
-                waits = None;
-                break;
+                break None;
             };
             let confirmed = hand_on(node, &mut way, batch).await?;
-            in_flight.push(async move { confirmed.await.map(|()| weight) });
+            in_flight.push(async move { confirmed.await.map(|()| unsent.commands) });
             pace.sent();
-        }
+        };
         let room = in_flight.len() < BATCHES_IN_FLIGHT_MAX;
         tokio::select! {
             Some(confirmed) = in_flight.next() => pace.answered(Instant::now(), confirmed?),
@@ -107,24 +106,23 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
 struct Pace {
     /// Since when something waits for it.
     since: Option<Instant>,
-    /// What the batch weighed that was confirmed last, and when that was.
+    /// How many commands the batch had that was confirmed last, and when that was.
     answered: Option<(usize, Instant)>,
 }
 
 impl Pace {
-    /// How long what waits has to wait yet, when it weighs so much and none or some are on their way. `None` when there
-    /// is nothing.
-    fn waits(&mut self, now: Instant, weight: usize, none_in_flight: bool) -> Option<Duration> {
-        if weight == 0 {
+    /// How long what is unsent has to wait yet, while no batch or some are on their way. `None` when there is nothing.
+    fn waits(&mut self, now: Instant, unsent: Unsent, none_in_flight: bool) -> Option<Duration> {
+        if unsent.commands == 0 {
             self.since = None;
             return None;
         }
         let since = *self.since.get_or_insert(now);
         let until = match self.answered {
-            _ if weight >= ENOUGH => now,
+            _ if unsent.weight >= ENOUGH => now,
             _ if !none_in_flight => since + PATIENCE,
             // As many as were answered come back about now.
-            Some((expected, answered)) if weight < expected => answered + BACK_WITHIN,
+            Some((expected, answered)) if unsent.commands < expected => answered + BACK_WITHIN,
             _ => now,
         };
         Some(until.saturating_duration_since(now))
@@ -134,8 +132,8 @@ impl Pace {
         self.since = None;
     }
 
-    fn answered(&mut self, now: Instant, weight: usize) {
-        self.answered = Some((weight, now));
+    fn answered(&mut self, now: Instant, commands: usize) {
+        self.answered = Some((commands, now));
     }
 }
 
@@ -167,8 +165,9 @@ mod tests {
     fn a_batch_waits_for_company_that_is_to_be_expected() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
-        let waits = |pace: &mut Pace, ms, weight, none_in_flight| {
-            pace.waits(at(ms), weight, none_in_flight).map(|waits| waits.as_millis())
+        let waits = |pace: &mut Pace, ms, commands, none_in_flight| {
+            let unsent = Unsent { commands, weight: commands };
+            pace.waits(at(ms), unsent, none_in_flight).map(|waits| waits.as_millis())
         };
 
         let mut pace = Pace::default();
@@ -194,5 +193,7 @@ mod tests {
         pace.answered(at(7000), ENOUGH);
         assert_eq!(waits(&mut pace, 7000, ENOUGH - 1, true), Some(2));
         assert_eq!(waits(&mut pace, 7000, ENOUGH, true), Some(0));
+        let bulk = Unsent { commands: 1, weight: ENOUGH };
+        assert_eq!(pace.waits(at(7000), bulk, true), Some(Duration::ZERO), "one that is as heavy");
     }
 }

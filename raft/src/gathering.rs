@@ -111,7 +111,7 @@ pub(crate) async fn run(node: Arc<Node>, Queue(mut queue): Queue) {
             waiting.push(Instant::now(), proposal);
         }
         let waits = waiting.waits(Instant::now(), under_way.is_empty());
-        if waits.is_some_and(|waits| waits.is_zero()) {
+        if waits == Some(Duration::ZERO) {
             for Proposal { batch, done, .. } in waiting.take() {
                 let applied = append(&node, batch).await;
                 // Whoever has put it here may be gone; it was put into the log all the same.

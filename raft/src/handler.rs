@@ -55,9 +55,6 @@ impl Handler for PeerHandler {
                         Err(error) => stopped(&error),
                     }
                 }
-                Request::Propose(_) if node.space.read_only() => {
-                    Reply::Denied(Denied::Unavailable(node.space.message()))
-                }
                 Request::Propose(batch) => {
                     let proposed = node.gathering.begin(from, EncodedBatch(batch));
                     proposed.applied().await.map_or_else(Reply::Denied, |()| Reply::Done)
@@ -123,6 +120,7 @@ fn no_room_for(node: &Node, request: &Request) -> bool {
             // A heartbeat of a new leader is a vote to be kept.
             (space.read_only() && !entries.is_empty()) || (spent && *vote != (&node.metrics().vote).into())
         }
+        Request::Propose(_) => space.read_only(),
         Request::Vote { .. } | Request::TakeOver { .. } => spent,
         _ => false,
     }

@@ -208,7 +208,7 @@ impl Node {
         self.space.writable()
     }
 
-    /// The others say that this node is not a member any more: nothing that it takes would come into force.
+    /// What the others say: whether this node is no member any more, and nothing that it takes would come into force.
     pub(crate) fn note_removed(&self, removed: bool) {
         self.removed.store(removed, Ordering::Relaxed);
     }

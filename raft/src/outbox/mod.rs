@@ -61,6 +61,13 @@ pub(crate) struct Outbox {
     keeping: tokio::sync::Mutex<()>,
 }
 
+/// What there is to send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unsent {
+    pub(crate) commands: usize,
+    pub(crate) weight: usize,
+}
+
 impl Outbox {
     /// An outbox that goes on with what an earlier run has kept; with nothing kept, `origin` is a new one.
     pub(crate) fn new(origin: Origin, limits: Limits, file: PendingFile, kept: Vec<Kept>) -> Outbox {
@@ -143,17 +150,18 @@ impl Outbox {
         self.work.notified().await;
     }
 
-    /// What was not sent in this session weighs so much; not counted any further once it is `enough`.
-    pub(crate) fn unsent(&self, enough: usize) -> usize {
+    /// What was not sent in this session; not counted any further once it weighs `enough`.
+    pub(crate) fn unsent(&self, enough: usize) -> Unsent {
         let state = self.state.lock();
-        let mut weight = 0;
+        let mut unsent = Unsent::default();
         for item in state.numbered.iter().skip(state.sent).chain(&state.waiting) {
-            weight += item.weight;
-            if weight >= enough {
+            unsent.commands += 1;
+            unsent.weight += item.weight;
+            if unsent.weight >= enough {
                 break;
             }
         }
-        weight
+        unsent
     }
 
     /// The next batch of this session; `None` when all is sent that may be.
