@@ -11,7 +11,7 @@ use openraft::errors::ClientWriteError;
 use openraft::impls::ProgressResponder;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::network::Denied;
+use crate::network::{Callers, Calling, Denied};
 use crate::node::Node;
 use crate::types::EncodedBatch;
 
@@ -26,7 +26,10 @@ const WAIT_FOR_OTHERS: Duration = Duration::from_millis(2);
 type Done = Result<(), Denied>;
 
 /// Where batches are put.
-pub(crate) struct Gathering(mpsc::UnboundedSender<Proposal>);
+pub(crate) struct Gathering {
+    proposals: mpsc::UnboundedSender<Proposal>,
+    callers: Callers,
+}
 
 struct Proposal {
     from: u64,
@@ -35,27 +38,32 @@ struct Proposal {
 }
 
 /// A batch that is on its way.
-pub(crate) struct Proposed(oneshot::Receiver<Done>);
+pub(crate) struct Proposed {
+    done: oneshot::Receiver<Done>,
+    calling: Calling,
+}
 
 impl Gathering {
-    pub(crate) fn new() -> (Gathering, Queue) {
-        let (sender, queue) = mpsc::unbounded_channel();
-        (Gathering(sender), Queue(queue))
+    pub(crate) fn new(callers: Callers) -> (Gathering, Queue) {
+        let (proposals, queue) = mpsc::unbounded_channel();
+        (Gathering { proposals, callers }, Queue(queue))
     }
 
     /// Puts a batch of a node behind those that were put here before; this node must lead.
     pub(crate) fn begin(&self, from: u64, batch: EncodedBatch) -> Proposed {
-        let (done, applied) = oneshot::channel();
+        let (sender, done) = oneshot::channel();
         // Nobody takes it when the node has stopped, and it is answered so.
-        drop(self.0.send(Proposal { from, batch, done }));
-        Proposed(applied)
+        drop(self.proposals.send(Proposal { from, batch, done: sender }));
+        Proposed { done, calling: self.callers.begin(from) }
     }
 }
 
 impl Proposed {
     /// Waits until the batch is applied on this node.
     pub(crate) async fn applied(self) -> Done {
-        self.0.await.unwrap_or_else(|_| Err(Denied::Stopped("the node has stopped".into())))
+        let done = self.done.await;
+        drop(self.calling);
+        done.unwrap_or_else(|_| Err(Denied::Stopped("the node has stopped".into())))
     }
 }
 

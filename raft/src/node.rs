@@ -21,7 +21,7 @@ use crate::blocklist::Command;
 use crate::cluster::{Identity, Picture, Settings, Submitted, Written};
 use crate::error::Error;
 use crate::gathering::Gathering;
-use crate::network::{PeerServer, Peers, Places};
+use crate::network::{Callers, PeerServer, Peers, Places};
 use crate::outbox::Outbox;
 use crate::pending::Overlay;
 use crate::recovery::broken;
@@ -105,6 +105,7 @@ impl Node {
             secret: identity.peer_secret,
             places: Places::default(),
             silent: Arc::default(),
+            callers: Callers::default(),
         };
         let config = Arc::new(raft_config(&settings)?);
         let raft = Raft::new(identity.node_id, config, peers.clone(), log, machine)
@@ -112,7 +113,7 @@ impl Node {
             .map_err(|error| Error::Stopped(error.to_string()))?;
         let (failing, failed) = oneshot::channel();
         let failure = watch_failure(&raft, disk_failed, failed);
-        let (gathering, gathered) = Gathering::new();
+        let (gathering, gathered) = Gathering::new(peers.callers.clone());
         let node = Arc::new(Node {
             settings,
             identity,

@@ -23,6 +23,8 @@ use openraft::storage::Snapshot;
 use tokio::sync::oneshot;
 
 use crate::cluster::Address;
+use crate::network::callers::Callers;
+use crate::network::commits::next_append;
 use crate::network::connection::Connection;
 use crate::network::frame::Route;
 use crate::network::message::{Announced, Appended, Reply, Request};
@@ -50,6 +52,7 @@ pub(crate) struct Peers {
     pub(crate) places: Places,
     /// What a leader says is not sent.
     pub(crate) silent: Arc<AtomicBool>,
+    pub(crate) callers: Callers,
 }
 
 impl Peers {
@@ -61,13 +64,13 @@ impl Peers {
     /// A client for one peer; it connects when it is first used.
     pub(crate) fn client(&self, target: u64, address: &Address) -> PeerClient {
         let route = Route { cluster_id: self.cluster_id, from: self.node_id, to: target };
-        let places = self.places.clone();
         PeerClient {
             route,
             address: address.peers.clone(),
             secret: self.secret,
-            places,
+            places: self.places.clone(),
             silent: self.silent.clone(),
+            callers: self.callers.clone(),
             connection: None,
         }
     }
@@ -93,6 +96,7 @@ pub(crate) struct PeerClient {
     secret: [u8; 32],
     places: Places,
     silent: Arc<AtomicBool>,
+    callers: Callers,
     connection: Option<Connection>,
 }
 
@@ -248,7 +252,8 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         append_response(self.rpc(append_request(rpc), APPEND_TIMEOUT).await?)
     }
 
-    /// Several appends are under way at once, in order on one connection; the first that fails ends the stream.
+    /// Several appends are under way at once, in order on one connection; the first that fails ends the stream. What is
+    /// committed goes with the entries that follow, where it may wait for them.
     /// It connects only once there is a request: asking for one is where openraft paces a peer that is away.
     fn stream_append<'s, S>(
         &'s mut self,
@@ -258,8 +263,8 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
     {
-        let started = futures_util::stream::unfold((self, input), |(client, mut input)| async move {
-            let rpc = input.next().await?;
+        let started = futures_util::stream::unfold((self, input.fuse()), |(client, mut input)| async move {
+            let rpc = next_append(&mut input, || client.callers.waits(client.route.to)).await?;
             let previous = rpc.prev_log_id;
             let last = rpc.entries.last().map(|entry| entry.log_id).or(previous);
             let started = match client.may_lead() {

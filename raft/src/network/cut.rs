@@ -24,7 +24,7 @@ use crate::form;
 use crate::network::client::{PeerClient, Peers};
 use crate::network::frame::{self, Frame};
 use crate::network::message::Announced;
-use crate::network::{Denied, Handler, PeerServer, Places, Reply, Request, handshake};
+use crate::network::{Callers, Denied, Handler, PeerServer, Places, Reply, Request, handshake};
 use crate::store::{SnapshotFile, SnapshotHeader, Snapshots, StateDigest, encode_record};
 
 const CLUSTER: [u8; 16] = [7; 16];
@@ -119,9 +119,14 @@ impl Ends {
 }
 
 fn client(from: u64, to: SocketAddr) -> PeerClient {
-    let silent = Arc::default();
-    let peers =
-        Peers { cluster_id: CLUSTER, node_id: from, secret: SECRET, places: Places::default(), silent };
+    let peers = Peers {
+        cluster_id: CLUSTER,
+        node_id: from,
+        secret: SECRET,
+        places: Places::default(),
+        silent: Arc::default(),
+        callers: Callers::default(),
+    };
     peers.client(2, &Address { peers: to.to_string(), http: String::new() })
 }
 

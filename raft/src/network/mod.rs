@@ -2,7 +2,9 @@
 //! peer secret on both sides, and the cluster's id and both node ids in every message.
 
 mod arriving;
+mod callers;
 mod client;
+mod commits;
 mod connection;
 #[cfg(test)]
 mod cut;
@@ -14,6 +16,7 @@ mod message;
 mod places;
 mod server;
 
+pub(crate) use callers::{Callers, Calling};
 pub(crate) use client::{PeerClient, Peers, call_timeout};
 pub(crate) use message::{Appended, Denied, Reply, Request};
 pub(crate) use places::Places;
