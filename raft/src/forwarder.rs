@@ -85,9 +85,16 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
             pace.sent();
         };
         let room = in_flight.len() < BATCHES_IN_FLIGHT_MAX;
+        let enough = pace.enough(in_flight.is_empty());
+        let more = async {
+            match waits {
+                Some(_) => node.outbox().gathered(enough).await,
+                None => node.outbox().work().await,
+            }
+        };
         tokio::select! {
             Some(confirmed) = in_flight.next() => pace.answered(Instant::now(), confirmed?),
-            () = node.outbox().work(), if room => {}
+            () = more, if room => {}
             () = tokio::time::sleep(waits.unwrap_or_default()), if room && waits.is_some() => {}
             changed = metrics.wait_until(|metrics| metrics.current_leader != Some(leader)) => {
                 return changed.map(drop).map_err(io::Error::other);
@@ -126,6 +133,12 @@ impl Pace {
             _ => now,
         };
         Some(until.saturating_duration_since(now))
+    }
+
+    /// What is not waited for any longer than it takes to be there.
+    fn enough(&self, none_in_flight: bool) -> Unsent {
+        let expected = self.answered.filter(|_| none_in_flight).map(|(commands, _)| commands);
+        Unsent { commands: expected.unwrap_or(usize::MAX), weight: ENOUGH }
     }
 
     fn sent(&mut self) {

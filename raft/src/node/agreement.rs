@@ -44,15 +44,14 @@ pub(super) fn watch_failure(
     failed: oneshot::Receiver<String>,
 ) -> watch::Receiver<Option<Error>> {
     let (sender, receiver) = watch::channel(None);
-    let mut metrics = raft.metrics();
+    // These change with every entry, those below with a leader: to wait for them costs nothing.
+    let metrics = raft.metrics();
+    let mut ended = raft.server_metrics();
     tokio::spawn(async move {
         let core = async {
-            match metrics.wait_until(|metrics| metrics.running_state.is_err()).await {
-                Ok(metrics) => {
-                    metrics.running_state.clone().err().map_or("stopped".into(), |e| e.to_string())
-                }
-                Err(_) => "the Raft core has stopped".to_string(),
-            }
+            while ended.changed().await.is_ok() {}
+            let state = metrics.borrow_watched().running_state.clone();
+            state.err().map_or("the Raft core has stopped".into(), |error| error.to_string())
         };
         let reason = tokio::select! {
             reason = core => reason,

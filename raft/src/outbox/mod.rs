@@ -68,6 +68,13 @@ pub(crate) struct Unsent {
     pub(crate) weight: usize,
 }
 
+impl Unsent {
+    /// Whether it is as much as this, in commands or in weight.
+    fn reaches(self, enough: Unsent) -> bool {
+        self.commands >= enough.commands || self.weight >= enough.weight
+    }
+}
+
 impl Outbox {
     /// An outbox that goes on with what an earlier run has kept; with nothing kept, `origin` is a new one.
     pub(crate) fn new(origin: Origin, limits: Limits, file: PendingFile, kept: Vec<Kept>) -> Outbox {
@@ -122,8 +129,11 @@ impl Outbox {
             return Err(Error::Overloaded("too many writes are waiting on this node; try again".into()));
         }
         let answers = commands.into_iter().map(|command| state.push(command)).collect();
+        let is_enough = state.enough.is_none_or(|enough| state.unsent(enough.weight).reaches(enough));
         drop(state);
-        self.work.notify_one();
+        if is_enough {
+            self.work.notify_one();
+        }
         Ok(answers)
     }
 
@@ -150,18 +160,25 @@ impl Outbox {
         self.work.notified().await;
     }
 
-    /// What was not sent in this session; not counted any further once it weighs `enough`.
-    pub(crate) fn unsent(&self, enough: usize) -> Unsent {
-        let state = self.state.lock();
-        let mut unsent = Unsent::default();
-        for item in state.numbered.iter().skip(state.sent).chain(&state.waiting) {
-            unsent.commands += 1;
-            unsent.weight += item.weight;
-            if unsent.weight >= enough {
-                break;
+    /// Returns when there is as much to send as this, or something else has to be looked at. Less does not wake who
+    /// waits here: each time that would cost more than the command.
+    pub(crate) async fn gathered(&self, enough: Unsent) {
+        {
+            let mut state = self.state.lock();
+            if state.unsent(enough.weight).reaches(enough) {
+                return;
             }
+            state.enough = Some(enough);
         }
-        unsent
+        self.work().await;
+    }
+
+    /// What was not sent in this session; not counted any further once it weighs `enough`. From here on anything that
+    /// comes is work, until more is waited for.
+    pub(crate) fn unsent(&self, enough: usize) -> Unsent {
+        let mut state = self.state.lock();
+        state.enough = None;
+        state.unsent(enough)
     }
 
     /// The next batch of this session; `None` when all is sent that may be.

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::blocklist::{Command, Operation};
 use crate::cluster::{Submitted, Written};
 use crate::error::Error;
-use crate::outbox::unknown;
+use crate::outbox::{Unsent, unknown};
 use crate::request::RequestState;
 use crate::store::Kept;
 
@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) applied: u64,
     /// Numbered commands handed on in the present session, from the oldest.
     pub(super) sent: usize,
+    /// What has to be unsent before whoever sends it is told; none when anything will do.
+    pub(super) enough: Option<Unsent>,
     /// The last sequence on disk; none while nothing is.
     pub(super) kept: Option<u64>,
     pub(super) weight: usize,
@@ -85,6 +87,19 @@ impl State {
             accept: false,
         });
         (ticket, wait)
+    }
+
+    /// What was not sent in the present session; not counted any further once it weighs `enough`.
+    pub(super) fn unsent(&self, enough: usize) -> Unsent {
+        let mut unsent = Unsent::default();
+        for item in self.numbered.iter().skip(self.sent).chain(&self.waiting) {
+            unsent.commands += 1;
+            unsent.weight += item.weight;
+            if unsent.weight >= enough {
+                break;
+            }
+        }
+        unsent
     }
 
     /// How many numbered commands are on disk.

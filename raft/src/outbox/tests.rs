@@ -121,6 +121,33 @@ fn heavy(name: &str, reports: usize) -> Command {
 }
 
 #[tokio::test]
+async fn who_waits_for_company_is_not_woken_before_it_is_there() {
+    let (_dir, outbox) = outbox();
+    let wakes = || outbox.work().now_or_never().is_some();
+    let enough = Unsent { commands: 3, weight: 10 };
+    outbox.enqueue(vec![command("a")]).unwrap();
+    assert!(wakes() && !wakes(), "the first of all");
+    assert!(outbox.gathered(enough).now_or_never().is_none());
+    outbox.enqueue(vec![command("b")]).unwrap();
+    assert!(!wakes());
+    outbox.enqueue(vec![command("c")]).unwrap();
+    assert!(wakes());
+    assert!(outbox.gathered(enough).now_or_never().is_some(), "it is here");
+
+    outbox.next_batch().unwrap();
+    assert_eq!(outbox.unsent(10), Unsent::default());
+    outbox.enqueue(vec![command("d")]).unwrap();
+    assert!(wakes(), "nothing more is waited for since the last look");
+    assert!(outbox.gathered(enough).now_or_never().is_none());
+    outbox.enqueue(vec![heavy("e", 9)]).unwrap();
+    assert!(wakes(), "as heavy as many");
+    outbox.next_batch().unwrap();
+    assert!(outbox.gathered(enough).now_or_never().is_none());
+    outbox.reset_session();
+    assert!(wakes(), "all of it is to be sent again");
+}
+
+#[tokio::test]
 async fn a_command_that_did_not_fit_the_batch_is_taken_back() {
     let (_dir, outbox) = outbox();
     outbox.enqueue(vec![heavy("a", BATCH_WEIGHT_MAX - 1)]).unwrap();
