@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,14 @@ impl Network {
         let mut merged: Vec<Network> = IpNet::aggregate(&nets).into_iter().map(Network).collect();
         merged.sort_unstable();
         merged
+    }
+
+    /// The address, when this is one of IPv4.
+    pub fn ipv4_host(self) -> Option<Ipv4Addr> {
+        match self.0 {
+            IpNet::V4(net) if net.prefix_len() == net.max_prefix_len() => Some(net.addr()),
+            _ => None,
+        }
     }
 
     /// Whether this is one address.
@@ -108,8 +116,6 @@ fn write_v4(net: Ipv4Net, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     #[test]

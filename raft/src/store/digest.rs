@@ -36,8 +36,14 @@ impl Changes {
         self.0.len()
     }
 
-    /// Joins what one more batch has changed.
+    /// Joins what one more batch has changed, in the order of the keys.
     pub(crate) fn join(&mut self, changes: Vec<Change>) {
+        if self.0.is_empty() {
+            // Built as a whole: nobody looks for the place of each.
+            let first = changes.into_iter().map(|Change { key, record, new }| (key, Now { record, new }));
+            self.0 = first.collect();
+            return;
+        }
         for Change { key, record, new } in changes {
             self.0.entry(key).or_insert(Now { record: None, new }).record = record;
         }

@@ -35,10 +35,10 @@ impl List {
             return None;
         }
         self.allow(value).or_else(|| match value {
-            Observable::Ip(network) => around(&self.allows, &self.allow_widths, *network)
-                .chain(within(&self.allows, *network))
-                .map(|(_, allow)| allow)
-                .next(),
+            Observable::Ip(network) => {
+                let mut around = around(&self.allows, &self.allow_widths, *network).map(|(_, allow)| allow);
+                around.next().or_else(|| within(&self.allows, *network).map(|(_, allow)| allow).next())
+            }
             Observable::Domain(name) => parents(name)
                 .find_map(|parent| self.allow(&parent))
                 .or_else(|| self.allow(self.allow_zones.below(name)?)),

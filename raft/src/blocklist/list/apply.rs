@@ -191,14 +191,19 @@ impl Applying<'_> {
 
     /// Notes that exports of this kind may be other ones now.
     pub(super) fn touch_kind(&mut self, kind: Kind) {
+        let further = self.list.last_changed[kind as usize] == self.index;
         if self.list.version() >= DATED_FROM {
-            let further = self.list.last_changed[kind as usize] == self.index;
             let modified = &mut self.list.modified[kind as usize];
-            *modified = Some(Modified::next(*modified, self.time, further));
-            self.touch(RecordKey::Modified(kind));
+            let before = modified.replace(Modified::next(*modified, self.time, further));
+            if !further || before.is_none() {
+                self.touch(RecordKey::Modified(kind));
+            }
         }
-        self.list.last_changed[kind as usize] = self.index;
-        self.touch(RecordKey::LastChanged(kind));
+        // No other batch has this index: further changes of this one have nothing to add.
+        if !further {
+            self.list.last_changed[kind as usize] = self.index;
+            self.touch(RecordKey::LastChanged(kind));
+        }
     }
 
     /// Notes that the entry of this observable is new, other or gone.

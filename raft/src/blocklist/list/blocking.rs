@@ -25,9 +25,8 @@ impl List {
     pub fn lists_within(&self, value: &Observable) -> bool {
         match value {
             Observable::Ip(network) => {
-                let mut listed =
-                    within(&self.entries, *network).chain(around(&self.entries, &self.widths, *network));
-                listed.next().is_some()
+                within(&self.entries, *network).next().is_some()
+                    || around(&self.entries, &self.widths, *network).next().is_some()
             }
             Observable::Domain(name) => self.zones.below(name).is_some(),
             _ => false,

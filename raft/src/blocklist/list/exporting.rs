@@ -73,14 +73,11 @@ impl List {
             return vec![value.clone()];
         }
         let overlaps = |hole: &IpNet| hole.contains(&net) || net.contains(hole);
-        let allowed =
-            around(&self.allows, &self.allow_widths, *network).chain(within(&self.allows, *network));
-        let allowed = allowed.filter_map(|(value, _)| match value {
-            Observable::Ip(network) => Some(network.net()),
-            _ => None,
-        });
-        let holes: Vec<IpNet> =
-            self.fixed_holes().map(Network::net).filter(overlaps).chain(allowed).collect();
+        let mut holes: Vec<IpNet> = self.fixed_holes().map(Network::net).filter(overlaps).collect();
+        let around = around(&self.allows, &self.allow_widths, *network);
+        holes.extend(around.filter_map(|(value, _)| network_of(&value)).map(Network::net));
+        let within = within(&self.allows, *network);
+        holes.extend(within.filter_map(|(value, _)| network_of(&value)).map(Network::net));
         let mut left = Vec::new();
         subtract(net, &holes, &mut left);
         left.into_iter().map(|net| Observable::Ip(Network::new(net))).collect()
@@ -92,10 +89,8 @@ impl List {
         !guard::is_special(network, &self.settings)
             && !nodes.any(|node| network.net().contains(node))
             && (self.allows.is_empty()
-                || around(&self.allows, &self.allow_widths, network)
-                    .chain(within(&self.allows, network))
-                    .next()
-                    .is_none())
+                || (around(&self.allows, &self.allow_widths, network).next().is_none()
+                    && within(&self.allows, network).next().is_none()))
     }
 
     /// The entries that an export leaves out or cuts, and the pieces that are left of the wanted ones.
@@ -103,21 +98,19 @@ impl List {
         &self,
         wanted: impl Fn(&Entry) -> bool,
     ) -> (BTreeSet<Observable>, BTreeMap<Observable, &Arc<Entry>>) {
-        let allowed = self.allows.keys().filter_map(|value| match value {
-            Observable::Ip(network) => Some(*network),
-            _ => None,
-        });
+        let allowed = self.allows.iter().filter_map(|(value, _)| network_of(&value));
         let mut hidden = BTreeSet::new();
         let mut cut = BTreeMap::new();
         for hole in self.fixed_holes().chain(allowed) {
-            hidden.extend(within(&self.entries, hole).map(|(value, _)| value.clone()));
+            hidden.extend(within(&self.entries, hole).map(|(value, _)| value.into_owned()));
             cut.extend(around(&self.entries, &self.widths, hole));
         }
         let mut pieces = BTreeMap::new();
         for (value, entry) in cut {
-            if hidden.insert(value.clone()) && wanted(entry) {
-                pieces.extend(self.exported_as(value).into_iter().map(|piece| (piece, entry)));
+            if wanted(entry) && !hidden.contains(&value) {
+                pieces.extend(self.exported_as(&value).into_iter().map(|piece| (piece, entry)));
             }
+            hidden.insert(value);
         }
         (hidden, pieces)
     }
@@ -165,14 +158,21 @@ impl<'a, W: Fn(&Entry) -> bool> Exporting<'a, W> {
         let (wanted, hidden) = (self.wanted.clone(), self.cuts.hidden.clone());
         let whole = list
             .entries
-            .range((from, to))
+            .range(from, to)
             .filter(move |(_, entry)| wanted(entry))
             // The key and not the entry's own value: entries lie all over the memory, and a list of values alone is
             // written without a look at them.
-            .filter(move |(value, _)| hidden.is_empty() || !hidden.contains(value))
+            .filter(move |(value, _)| hidden.is_empty() || !hidden.contains(&**value))
             .filter(move |(value, _)| !by_name || list.allowing(value).is_none())
-            .map(|(value, entry)| Exported { value: value.clone(), entry });
+            .map(|(value, entry)| Exported { value: value.into_owned(), entry });
         merge(whole, pieces.into_iter())
+    }
+}
+
+fn network_of(value: &Observable) -> Option<Network> {
+    match value {
+        Observable::Ip(network) => Some(*network),
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ mod answers;
 mod apply;
 mod blocking;
 mod brake;
+mod by_value;
 mod expiry;
 mod exporting;
 mod feed;
@@ -51,6 +52,7 @@ use super::record::{Change, OriginMark};
 use super::settings::{ClusterSettings, Growth};
 use super::timestamp::Timestamp;
 use answers::Answers;
+pub(super) use by_value::ByValue;
 pub use exporting::{Cuts, Exported, Exporting};
 pub use feed::{Feed, Gone, Touched};
 pub(super) use interner::Interner;
@@ -65,7 +67,7 @@ use zones::Zones;
 /// The list at one index. Clones share everything.
 #[derive(Clone, Debug, Default)]
 pub struct List {
-    entries: OrdMap<Observable, Arc<Entry>>,
+    entries: ByValue<Arc<Entry>>,
     accounts: OrdMap<Arc<str>, Arc<Account>>,
     origins: OrdMap<u64, OriginMark>,
     cluster: Arc<ClusterInfo>,
@@ -73,7 +75,7 @@ pub struct List {
     modified: [Option<Modified>; Kind::ALL.len()],
     settings: Arc<ClusterSettings>,
     node_addresses: Arc<BTreeMap<u64, BTreeSet<IpAddr>>>,
-    allows: OrdMap<Observable, Arc<Allow>>,
+    allows: ByValue<Arc<Allow>>,
     tombstones: Tombstones,
     feed_floors: [u64; Kind::ALL.len()],
     growth: OrdMap<Arc<str>, Growth>,
@@ -126,7 +128,7 @@ impl List {
     /// All entries of a kind, in export order.
     pub fn entries(&self, kind: Kind) -> impl Iterator<Item = &Arc<Entry>> {
         let (from, to) = bounds(kind);
-        self.entries.range((from, to)).map(|(_, entry)| entry)
+        self.entries.range(from, to).map(|(_, entry)| entry)
     }
 
     /// How many entries of a kind are listed.

@@ -48,12 +48,12 @@ impl Applying<'_> {
         let from = undo.after.clone().map_or(Bound::Unbounded, Bound::Excluded);
         let mut found = Vec::new();
         let mut next = None;
-        for ((value, entry), looked) in self.list.entries.range((from, Bound::Unbounded)).zip(1..) {
+        for ((value, entry), looked) in self.list.entries.range(from, Bound::Unbounded).zip(1..) {
             if entry.listed > undo.since && undo.whose.listed(entry) {
                 found.push(WholeEntry::from(&**entry));
             }
             if found.len() >= EXPIRED_MAX || looked >= UNDO_SCAN_MAX {
-                next = Some(value.clone());
+                next = Some(value.into_owned());
                 break;
             }
         }

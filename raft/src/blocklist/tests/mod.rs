@@ -5,6 +5,7 @@ mod fixtures;
 mod accounts;
 mod allowing;
 mod auditing;
+mod by_value;
 mod deleting;
 mod entries;
 mod expiring;
