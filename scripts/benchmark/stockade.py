@@ -77,7 +77,10 @@ class Cluster:
     def token(self, name):
         body = json.dumps({"name": name}).encode()
         headers = {"Authorization": AUTHORIZATION, "Content-Type": "application/json"}
-        return json.loads(ask(self.urls[0] + "/user/bench/tokens", body, headers)[2])["token"]
+        token = json.loads(ask(self.urls[0] + "/user/bench/tokens", body, headers)[2])["token"]
+        # It is used at other nodes at once.
+        self.caught_up()
+        return token
 
     def caught_up(self):
         """Waits until every node has what the leader has."""
