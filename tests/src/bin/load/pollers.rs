@@ -74,10 +74,8 @@ impl Pollers {
         let mut turns = interval_at(tokio::time::Instant::now() + every * number / self.pollers, every);
         let (mut connection, mut etag) = (None, None);
         loop {
-            let due = turns.tick().await.into_std();
-            if due >= until {
-                return seen;
-            }
+            let Ok(due) = timeout_at(until.into(), turns.tick()).await else { return seen };
+            let due = due.into_std();
             match self.fetch(&mut connection, &mut etag, &mut seen).await {
                 Ok(()) => seen.latencies.push(due.elapsed()),
                 Err(_) => (seen.errors, connection) = (seen.errors + 1, None),
