@@ -37,8 +37,13 @@ impl Callers {
 
     /// Whether this node waits for a write of its own, or did so just now.
     pub(crate) fn waits(&self, node: u64) -> bool {
+        self.waits_at(Instant::now(), node)
+    }
+
+    fn waits_at(&self, now: Instant, node: u64) -> bool {
         let caller = self.0.lock().get(&node).copied();
-        caller.is_some_and(|caller| caller.writes > 0 || caller.last.elapsed() < COUNTS_FOR)
+        let is_fresh = |last: Instant| now.saturating_duration_since(last) < COUNTS_FOR;
+        caller.is_some_and(|caller| caller.writes > 0 || is_fresh(caller.last))
     }
 
     fn count(&self, node: u64, change: impl FnOnce(usize) -> usize) {
@@ -52,5 +57,25 @@ impl Callers {
 impl Drop for Calling {
     fn drop(&mut self) {
         self.callers.count(self.node, |writes| writes.saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_waits_while_a_write_of_its_own_is_on_its_way_and_a_moment_longer() {
+        let callers = Callers::default();
+        let now = Instant::now();
+        let later = now + Duration::from_secs(3600);
+        assert!(!callers.waits_at(now, 2));
+        let (first, second) = (callers.begin(2), callers.begin(2));
+        drop(first);
+        assert!(callers.waits_at(later, 2), "one is still on its way");
+        assert!(!callers.waits_at(now, 3), "another node's");
+        drop(second);
+        assert!(callers.waits_at(now, 2), "it ended a moment ago");
+        assert!(!callers.waits_at(later, 2));
     }
 }
