@@ -83,10 +83,7 @@ impl<'a> Blocked<'a> {
     pub(super) fn lines_of(&self, entry: &Entry) -> impl Iterator<Item = Network> {
         let wanted = self.filter.wants(entry);
         let lines = if wanted { self.list.exported_as(&entry.value) } else { Vec::new() };
-        let networks = lines.into_iter().filter_map(|line| match line {
-            Observable::Ip(network) => Some(network),
-            _ => None,
-        });
+        let networks = lines.into_iter().filter_map(|line| line.network());
         let filter = self.filter;
         networks.filter(move |network| filter.wants_line(*network))
     }

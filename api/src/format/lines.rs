@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use raft::blocklist::{Network, Observable, Timestamp};
+use raft::blocklist::{Network, Timestamp};
 
 use super::knobs::{Comments, IfEmpty};
 use super::{Frame, Row, Rows, Shape, Totals};
@@ -107,10 +107,7 @@ pub(super) fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 /// The network of a row; none for other kinds.
 pub(super) fn network(row: &Row<'_>) -> Option<Network> {
-    match row.value {
-        Observable::Ip(network) => Some(network),
-        _ => None,
-    }
+    row.value.network()
 }
 
 /// Whether a row is of IPv6.

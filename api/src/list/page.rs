@@ -71,10 +71,7 @@ fn aggregated<'l>(matching: impl Iterator<Item = Row<'l>>) -> Vec<Row<'l>> {
     let mut entry = None;
     let networks = matching.filter_map(|row| {
         entry = Some(row.entry);
-        match row.value {
-            Observable::Ip(network) => Some(network),
-            _ => None,
-        }
+        row.value.network()
     });
     let merged = Network::aggregate(networks);
     let row = |network| Some(Row { value: Observable::Ip(network), entry: entry? });

@@ -61,10 +61,7 @@ fn follow(list: &List, since: u64, followed: &mut BTreeSet<Observable>) {
 }
 
 fn net(value: &Observable) -> Option<IpNet> {
-    match value {
-        Observable::Ip(network) => Some(network.net()),
-        _ => None,
-    }
+    value.network().map(Network::net)
 }
 
 fn check(list: &List) {

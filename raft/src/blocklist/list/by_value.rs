@@ -4,6 +4,7 @@
 //! that a search reads half as much and a change copies half as much.
 
 use std::borrow::Cow;
+use std::net::Ipv4Addr;
 use std::ops::Bound;
 
 use imbl::OrdMap;
@@ -108,14 +109,11 @@ impl<V: Clone> ByValue<V> {
 
 /// The number of an IPv4 host; none for anything else.
 fn number(value: &Observable) -> Option<u32> {
-    match value {
-        Observable::Ip(network) => network.ipv4_host().map(u32::from),
-        _ => None,
-    }
+    value.network()?.ipv4_host().map(u32::from)
 }
 
 fn host(number: u32) -> Observable {
-    Observable::Ip(Network::host(std::net::Ipv4Addr::from(number).into()))
+    Observable::Ip(Network::host(Ipv4Addr::from(number).into()))
 }
 
 fn bound(bound: &Bound<Observable>) -> Option<&Observable> {

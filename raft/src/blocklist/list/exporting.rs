@@ -75,9 +75,9 @@ impl List {
         let overlaps = |hole: &IpNet| hole.contains(&net) || net.contains(hole);
         let mut holes: Vec<IpNet> = self.fixed_holes().map(Network::net).filter(overlaps).collect();
         let around = around(&self.allows, &self.allow_widths, *network);
-        holes.extend(around.filter_map(|(value, _)| network_of(&value)).map(Network::net));
+        holes.extend(around.filter_map(|(value, _)| value.network()).map(Network::net));
         let within = within(&self.allows, *network);
-        holes.extend(within.filter_map(|(value, _)| network_of(&value)).map(Network::net));
+        holes.extend(within.filter_map(|(value, _)| value.network()).map(Network::net));
         let mut left = Vec::new();
         subtract(net, &holes, &mut left);
         left.into_iter().map(|net| Observable::Ip(Network::new(net))).collect()
@@ -98,7 +98,7 @@ impl List {
         &self,
         wanted: impl Fn(&Entry) -> bool,
     ) -> (BTreeSet<Observable>, BTreeMap<Observable, &Arc<Entry>>) {
-        let allowed = self.allows.iter().filter_map(|(value, _)| network_of(&value));
+        let allowed = self.allows.iter().filter_map(|(value, _)| value.network());
         let mut hidden = BTreeSet::new();
         let mut cut = BTreeMap::new();
         for hole in self.fixed_holes().chain(allowed) {
@@ -166,13 +166,6 @@ impl<'a, W: Fn(&Entry) -> bool> Exporting<'a, W> {
             .filter(move |(value, _)| !by_name || list.allowing(value).is_none())
             .map(|(value, entry)| Exported { value: value.into_owned(), entry });
         merge(whole, pieces.into_iter())
-    }
-}
-
-fn network_of(value: &Observable) -> Option<Network> {
-    match value {
-        Observable::Ip(network) => Some(*network),
-        _ => None,
     }
 }
 

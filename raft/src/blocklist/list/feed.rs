@@ -122,10 +122,7 @@ impl List {
     /// Whether this very line is in an export, of its own entry or as a piece of a wider one.
     fn is_exported(&self, value: &Observable) -> bool {
         let own = self.get(value);
-        let wider = match value {
-            Observable::Ip(network) => Some(around(&self.entries, &self.widths, *network)),
-            _ => None,
-        };
+        let wider = value.network().map(|network| around(&self.entries, &self.widths, network));
         let wider = wider.into_iter().flatten().map(|(_, entry)| entry);
         own.into_iter().chain(wider).any(|entry| self.exported_as(&entry.value).contains(value))
     }

@@ -64,6 +64,14 @@ impl Observable {
         Observable::Ip(Network::host(address.to_canonical()))
     }
 
+    /// The host or network; none for other kinds.
+    pub fn network(&self) -> Option<Network> {
+        match self {
+            Observable::Ip(network) => Some(*network),
+            _ => None,
+        }
+    }
+
     /// The text of a value that is kept as text; none for an address.
     pub fn text(&self) -> Option<&str> {
         match self {
