@@ -1,4 +1,6 @@
+use std::fs::File;
 use std::sync::OnceLock;
+use std::thread;
 
 use proptest::prelude::{Strategy, prop, prop_assert_eq, proptest};
 use tokio::runtime::Runtime;
@@ -105,6 +107,7 @@ impl Desk {
     }
 
     fn open(&mut self) {
+        self.wait_free();
         let (failed, _) = oneshot::channel();
         let (disk, mark, list, aside) = Disk::open(&self.dir.path().join("list"), 1 << 20, failed).unwrap();
         assert_eq!(aside, None);
@@ -142,8 +145,17 @@ impl Desk {
         self.disk.take().unwrap().close().await.unwrap();
     }
 
+    /// What sled still does in threads of its own may hold its lock for a moment after it was dropped.
+    fn wait_free(&self) {
+        let file = self.dir.path().join("list/db");
+        while File::open(&file).is_ok_and(|file| file.try_lock().is_err()) {
+            thread::yield_now();
+        }
+    }
+
     /// All keys in sled but the mark and the ground.
     fn keys(&self) -> Vec<Vec<u8>> {
+        self.wait_free();
         let db = load::open_sled(&self.dir.path().join("list"), 1 << 20).unwrap();
         let keys = db.iter().keys().map(|key| key.unwrap().to_vec());
         keys.filter(|key| key != layout::MARK && key != layout::GROUND).collect()
@@ -335,6 +347,7 @@ async fn a_list_whose_changes_are_not_those_that_were_written_is_set_aside() {
         let changes: Vec<StoredChange> = vec![(key.into(), None)];
         db.insert(change_key(9), codec::encode(Content::Changes, &changes).unwrap()).unwrap();
     }
+    desk.wait_free();
     let (_, found, aside) = open(&dir).unwrap();
     assert!(aside.is_some());
     assert_eq!(found, DiskMark::default());
