@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Deserialize;
 
 /// The Raft core tells of every vote and snapshot at the level info: too much for an operator.
-const LOG_DEFAULT: &str = "info,openraft=warn,raft_log=warn,chunked_wal=warn";
+const LOG_DEFAULT: &str = "info,openraft=warn";
 
 /// How a node runs. Every flag has an environment variable and a key in the settings file.
 #[derive(Args, Clone, Debug, Default, Deserialize, PartialEq)]

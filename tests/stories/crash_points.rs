@@ -49,7 +49,7 @@ fn a_crash_before_any_step_of_a_snapshot_loses_nothing() {
 
 #[test]
 fn a_crash_while_the_log_or_the_list_is_written_loses_nothing() {
-    check(&[("fdatasync", 20), ("pwrite64", 1), ("writev", 40), ("pwrite64", 12), ("sync_file_range", 3)]);
+    check(&[("fdatasync", 20), ("pwrite64", 1), ("pwrite64", 40), ("pwrite64", 12), ("sync_file_range", 3)]);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_disk_that_fails_ends_the_node_and_what_was_acknowledged_is_kept() {
     let load = Load::start(&urls, "analyst", PASSWORD, 4);
     let failures = [
         "fdatasync:error=EIO:when=20",
-        "writev:error=EIO:when=40",
+        "pwrite64:error=EIO:when=40",
         "pwrite64:error=ENOSPC:when=2",
         "fsync:error=EIO:when=2",
     ];

@@ -1,7 +1,7 @@
 //! Parts of a data directory are lost or damaged while the node is down.
 
 use std::fs;
-use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,9 +71,10 @@ fn what_a_crash_leaves_half_written_does_no_harm() {
         fs::write(data.join("list/snap.000000000000FFFF.generating"), [0x5a; 100]).unwrap();
         fs::write(data.join("snapshots/0.partial"), [0x5a; 100]).unwrap();
         fs::write(data.join("incarnation.partial"), "1").unwrap();
-        // A record of the log that was begun.
-        let mut log = fs::OpenOptions::new().append(true).open(last_file(&data.join("log"))).unwrap();
-        log.write_all(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        // A frame of the log of which only a later sector was written.
+        let log = last_file(&data.join("log"));
+        let end = written(&fs::read(&log).unwrap()).next_multiple_of(512);
+        fs::OpenOptions::new().write(true).open(log).unwrap().write_all_at(&[0x5a; 100], end as u64).unwrap();
     });
 }
 
@@ -129,17 +130,22 @@ fn a_list_that_the_system_refuses_is_not_set_aside() {
 /// The newest file of a kind in a directory: their names are ordered.
 fn last_file(dir: &Path) -> PathBuf {
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    let kinds = ["wal", "snapshot"];
+    let kinds = ["log", "snapshot"];
     files
         .filter(|path| path.extension().is_some_and(|kind| kinds.iter().any(|known| kind == *known)))
         .max()
         .unwrap()
 }
 
-/// Flips a bit somewhere between the beginning and the end of a file.
+/// The bytes of a file before the zeros at its end: a log has its full length from the start.
+fn written(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
+}
+
+/// Flips a bit somewhere between the beginning and the end of what is written in a file.
 fn flip(path: &Path, part: f64) {
     let mut bytes = fs::read(path).unwrap();
-    let at = ((bytes.len() - 1) as f64 * part) as usize;
+    let at = ((written(&bytes) - 1) as f64 * part) as usize;
     bytes[at] ^= 0x10;
     fs::write(path, bytes).unwrap();
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use stockade_tests::{TestCluster, workspace};
 
 /// Every form of the data directory that was ever released.
-const FORMS: [&str; 1] = ["v1"];
+const FORMS: [&str; 2] = ["v1", "v2"];
 
 /// Everything that was said then is said now; later builds may say more.
 #[track_caller]

@@ -13,13 +13,15 @@ use crate::blocklist::{Kind, List, Record};
 use crate::codec::{self, Content};
 use crate::form;
 use crate::request::RequestId;
+use crate::store::fuzzed::log_file_of;
 use crate::store::{
     Kept, LogStore, PendingFile, SnapshotFile, SnapshotHeader, Snapshots, StateDigest, last_incarnation,
     next_incarnation, read_identity,
 };
 
-/// How `raft-log` calls its first file.
-const FIRST_LOG_FILE: &str = "r-00_000_000_000_000_000_000.wal";
+/// How the first file of the log is called, now and in its earlier form.
+const LOG_FILE: &str = "00000000000000000000.log";
+const EARLIER_LOG_FILE: &str = "r-00_000_000_000_000_000_000.wal";
 
 /// A digit for the file, then its bytes, or pieces of which it is made. A file is refused, cut or taken; what is taken
 /// is found again by a second look, and is what plain reading finds in the pieces. `dir` is emptied.
@@ -27,14 +29,16 @@ pub fn files(dir: &Path, data: &[u8]) {
     let Some((file, bytes)) = chosen(data) else { return };
     drop(fs::remove_dir_all(dir));
     fs::create_dir_all(dir).expect("a directory");
-    match file % 7 {
+    match file % 9 {
         0 => drop(pending(dir, bytes)),
         1 => pending_of(dir, &pieces(bytes)),
         2 => snapshot(dir, bytes),
         3 => snapshot_of(dir, &pieces(bytes)),
         4 => backup_of(dir, &pieces(bytes)),
-        5 => log(dir, bytes),
-        _ => small(dir, bytes),
+        5 => log(dir, EARLIER_LOG_FILE, bytes),
+        6 => small(dir, bytes),
+        7 => log(dir, LOG_FILE, bytes),
+        _ => log(dir, LOG_FILE, &log_file_of(&pieces(bytes))),
     }
 }
 
@@ -151,8 +155,8 @@ fn backup_of(dir: &Path, pieces: &[&[u8]]) {
 }
 
 /// A log, of which all that was taken is found again.
-fn log(dir: &Path, bytes: &[u8]) {
-    fs::write(dir.join(FIRST_LOG_FILE), bytes).expect("a file");
+fn log(dir: &Path, name: &str, bytes: &[u8]) {
+    fs::write(dir.join(name), bytes).expect("a file");
     let read = || {
         let mut log = LogStore::open(dir).ok()?;
         let runtime = Builder::new_current_thread().build().expect("a runtime");

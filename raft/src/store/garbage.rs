@@ -57,7 +57,7 @@ fn log(dir: &Path) -> PathBuf {
         log.save_vote(&Vote::new(4, 2)).await.unwrap();
     });
     let mut files: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "wal"));
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
     files.pop().unwrap()
 }
 

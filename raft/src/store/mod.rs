@@ -12,13 +12,11 @@ mod garbage;
 mod identity;
 mod keys;
 mod log;
-mod log_types;
 mod machine;
 mod pending;
 mod snapshot;
 #[cfg(test)]
 mod suite;
-mod tail;
 
 pub(crate) use damage::Unopened;
 pub(crate) use digest::{StateDigest, encode as encode_record};
@@ -36,5 +34,5 @@ pub(crate) use snapshot::{Header as SnapshotHeader, SnapshotFile, Snapshots};
 pub(crate) mod fuzzed {
     pub(crate) use super::digest::Changes;
     pub(crate) use super::disk::{StoredChange, unpack};
-    pub(crate) use super::log_types::{StoredLogId, StoredPayload, StoredVote};
+    pub(crate) use super::log::fuzzed::{again as record_again, file_of as log_file_of};
 }
