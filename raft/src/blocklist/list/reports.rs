@@ -1,7 +1,7 @@
 //! Adding, sighting, deleting and withdrawing.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::apply::{Applying, forbidden};
 use crate::blocklist::account::Role;
@@ -13,6 +13,9 @@ use crate::blocklist::entry::{Entry, WholeEntry};
 use crate::blocklist::observable::Observable;
 use crate::blocklist::sources::Sources;
 use crate::blocklist::timestamp::Timestamp;
+
+/// Not looked for among the texts that are shared, for each report.
+static NO_IMPORT: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
 
 /// A report with its texts cut to their limits and its moments settled.
 struct Settled {
@@ -35,8 +38,10 @@ impl Applying<'_> {
         if actor.role < Role::Sensor {
             return Err(forbidden(actor, "add to the list"));
         }
-        let label = import.map(|label| cut(label, TAG_BYTES_MAX)).unwrap_or_default();
-        let label = self.list.interner.text(&label);
+        let label = match import {
+            Some(label) => self.list.interner.text(&cut(label, TAG_BYTES_MAX)),
+            None => NO_IMPORT.clone(),
+        };
         let lines: Vec<Line> = reports
             .iter()
             .map(|report| self.add_one(time, actor, report, &label).unwrap_or_else(Line::Refused))
@@ -59,7 +64,7 @@ impl Applying<'_> {
         }
         let lines = reports.iter().map(|report| {
             let listed = self.listed(&report.value).map(|_| ());
-            listed.and_then(|()| self.add_one(time, actor, report, &"".into())).unwrap_or_else(Line::Refused)
+            listed.and_then(|()| self.add_one(time, actor, report, &NO_IMPORT)).unwrap_or_else(Line::Refused)
         });
         Ok(Outcome::Lines(lines.collect()))
     }
