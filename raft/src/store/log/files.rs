@@ -98,14 +98,13 @@ impl Spare {
         Spare { dir: dir.into(), len, making: None }
     }
 
-    /// Has it made.
-    pub(super) fn prepare(&mut self) -> io::Result<()> {
+    /// Has it made, if there is a thread to be had; else it is made when it is needed.
+    pub(super) fn prepare(&mut self) {
         if self.making.is_none() {
             let (dir, len) = (self.dir.clone(), self.len);
             let make = move || Prepared::new(&dir, len);
-            self.making = Some(thread::Builder::new().name("log-file".into()).spawn(make)?);
+            self.making = thread::Builder::new().name("log-file".into()).spawn(make).ok();
         }
-        Ok(())
     }
 
     /// A file that has room for this many bytes behind its first frame.

@@ -20,7 +20,7 @@ const BYTES_MAX: usize = 4 << 20;
 /// Entries kept in memory.
 const ENTRIES_MAX: usize = 16_384;
 
-/// See above.
+/// The part of the log that is in memory, and where the other part is.
 pub(super) struct Memory {
     /// After all that was asked for.
     pub(super) state: State,

@@ -153,7 +153,7 @@ impl Writer {
         self.file.file.sync_data()?;
         self.file.at += len;
         if self.file.at > self.file.len / 2 {
-            self.spare.prepare()?;
+            self.spare.prepare();
         }
         Ok(position)
     }

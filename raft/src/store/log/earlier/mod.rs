@@ -276,13 +276,17 @@ impl New {
     }
 
     /// Gives the file its first frame, its length and its name.
-    fn finish(mut self, dir: &Path) -> io::Result<()> {
+    fn finish(mut self, dir: &Path) -> Result<(), Unopened> {
+        if self.begun.is_none() {
+            self.put(&Record::File(0, State::default())).map_err(Unopened::Damaged)?;
+        }
         self.write()?;
         let len = self.len.next_multiple_of(SECTOR_BYTES as u64);
         self.file.set_len(len)?;
         self.file.write_all_at(&files::first_frame(len, self.begun.unwrap_or_default(), 0), 0)?;
         self.file.sync_all()?;
         fs::rename(dir.join(files::PARTIAL), dir.join(places::name(0)))?;
-        File::open(dir)?.sync_all()
+        File::open(dir)?.sync_all()?;
+        Ok(())
     }
 }

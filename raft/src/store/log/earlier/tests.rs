@@ -139,6 +139,7 @@ fn a_torn_end_is_cut_off() {
     assert_eq!(indexes(&directory(&[&[&whole[..], &[0; 5000]].concat()])).unwrap(), [0, 1, 2, 3]);
     assert_eq!(indexes(&directory(&[&whole, b""])).unwrap(), [0, 1, 2, 3]);
     assert_eq!(indexes(&directory(&[&whole, &[0, 0, 0, 5, 1]])).unwrap(), [0, 1, 2, 3]);
+    assert_eq!(indexes(&directory(&[b""])).unwrap(), []);
 }
 
 #[test]
