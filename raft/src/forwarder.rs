@@ -18,8 +18,9 @@ use crate::types::EncodedBatch;
 
 /// Batches handed on and not yet confirmed: enough to keep disk and line busy, few enough to fill up meanwhile.
 const BATCHES_IN_FLIGHT_MAX: usize = 4;
-/// While a batch is on its way the next one fills up to this weight, or waits this long: each is an entry of the log on
-/// every node, and costs the same whether it holds one command or a hundred. Over a long line several are under way.
+/// While a batch is on its way the next one fills up to this weight, and to that of what is under way, or waits this long:
+/// each is an entry of the log on every node, and costs the same whether it holds one command or a hundred. Many callers
+/// go in two batches, one under way while the other fills; over a long line, in more.
 const ENOUGH: usize = 64;
 const PATIENCE: Duration = Duration::from_millis(5);
 /// Who was answered asks again within this, or not soon.
@@ -68,7 +69,8 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
     let mut watchdog = tokio::time::interval(STALLED_AFTER / 2);
     loop {
         let waits = loop {
-            let unsent = node.outbox().unsent(ENOUGH);
+            pace.enough = ENOUGH.max(node.outbox().under_way());
+            let unsent = node.outbox().unsent(pace.enough);
             let waits = pace.waits(Instant::now(), unsent, in_flight.is_empty());
             if in_flight.len() >= BATCHES_IN_FLIGHT_MAX || waits != Some(Duration::ZERO) {
                 break waits;
@@ -109,12 +111,19 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
 }
 
 /// When the next batch of a session goes.
-#[derive(Default)]
 struct Pace {
+    /// The weight of a batch that does not wait.
+    enough: usize,
     /// Since when something waits for it.
     since: Option<Instant>,
     /// How many commands the batch had that was confirmed last, and when that was.
     answered: Option<(usize, Instant)>,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { enough: ENOUGH, since: None, answered: None }
+    }
 }
 
 impl Pace {
@@ -126,7 +135,7 @@ impl Pace {
         }
         let since = *self.since.get_or_insert(now);
         let until = match self.answered {
-            _ if unsent.weight >= ENOUGH => now,
+            _ if unsent.weight >= self.enough => now,
             _ if !none_in_flight => since + PATIENCE,
             // As many as were answered come back about now.
             Some((expected, answered)) if unsent.commands < expected => answered + BACK_WITHIN,
@@ -138,7 +147,7 @@ impl Pace {
     /// What is not waited for any longer than it takes to be there.
     fn enough(&self, none_in_flight: bool) -> Unsent {
         let expected = self.answered.filter(|_| none_in_flight).map(|(commands, _)| commands);
-        Unsent { commands: expected.unwrap_or(usize::MAX), weight: ENOUGH }
+        Unsent { commands: expected.unwrap_or(usize::MAX), weight: self.enough }
     }
 
     fn sent(&mut self) {
@@ -208,5 +217,9 @@ mod tests {
         assert_eq!(waits(&mut pace, 7000, ENOUGH, true), Some(0));
         let bulk = Unsent { commands: 1, weight: ENOUGH };
         assert_eq!(pace.waits(at(7000), bulk, true), Some(Duration::ZERO), "one that is as heavy");
+
+        let mut pace = Pace { enough: 2 * ENOUGH, ..Pace::default() };
+        assert_eq!(waits(&mut pace, 0, ENOUGH, false), Some(5), "more than that is under way");
+        assert_eq!(waits(&mut pace, 0, 2 * ENOUGH, false), Some(0));
     }
 }

@@ -173,6 +173,11 @@ impl Outbox {
         self.work().await;
     }
 
+    /// Commands that were sent in this session and are not applied here yet.
+    pub(crate) fn under_way(&self) -> usize {
+        self.state.lock().sent
+    }
+
     /// What was not sent in this session; not counted any further once it weighs `enough`. From here on anything that
     /// comes is work, until more is waited for.
     pub(crate) fn unsent(&self, enough: usize) -> Unsent {
