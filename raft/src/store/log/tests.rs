@@ -72,9 +72,9 @@ fn ids(store: &LogStore) -> Vec<(u64, u64)> {
 }
 
 /// Where each frame of a file begins, and where the last one ends.
-fn frames(bytes: &[u8]) -> Vec<usize> {
+fn frames(bytes: &[u8], base: u64) -> Vec<usize> {
     let mut places = vec![0];
-    while let frame::Found::Whole(body) = frame::find(bytes, 0, places[places.len() - 1]) {
+    while let frame::Found::Whole(body) = frame::find(bytes, base, places[places.len() - 1]) {
         places.push(places[places.len() - 1] + HEAD_BYTES + body.len());
     }
     places
@@ -88,7 +88,7 @@ async fn a_torn_end_is_cut_and_what_was_before_it_stays() {
     append(&open(home.path()), (ENTRIES..20).map(|index| (1, index))).await.unwrap();
     let file = only_file(home.path());
     let whole = fs::read(&file).unwrap();
-    let places = frames(&whole);
+    let places = frames(&whole, 0);
     let (begin, end) = (places[places.len() - 2], places[places.len() - 1]);
     let mut sectors: Vec<usize> = (begin..end).filter(|at| at % SECTOR_BYTES == 0 || *at == begin).collect();
     sectors.push(end);
@@ -153,7 +153,7 @@ async fn a_flipped_bit_is_refused_or_harmless() {
     written(home.path()).await;
     let file = only_file(home.path());
     let whole = fs::read(&file).unwrap();
-    let end = *frames(&whole).last().unwrap();
+    let end = *frames(&whole, 0).last().unwrap();
     let dir = tempfile::tempdir().unwrap();
     for bit in 0..(end + SECTOR_BYTES) * 8 {
         let mut flipped = whole.clone();
@@ -200,18 +200,14 @@ async fn what_is_missing_is_noticed() {
     refused(home.path(), not_written, |files| fs::write(&files[files.len() - 1], b"").unwrap());
     // The last frames of a file that another one follows.
     refused(home.path(), "does not go on", |files| {
-        let mut bytes = fs::read(&files[1]).unwrap();
-        let base = files[1].file_stem().unwrap().to_str().unwrap().parse().unwrap();
-        let begin = frame_before_last(&bytes, base);
+        let (begin, mut bytes) = last_but_one(&files[1]);
         bytes[begin..].fill(0);
         fs::write(&files[1], bytes).unwrap();
     });
     // A frame that was on the disk, with another one behind it.
     refused(home.path(), not_written, |files| {
         let file = &files[files.len() - 1];
-        let mut bytes = fs::read(file).unwrap();
-        let base = file.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-        let begin = frame_before_last(&bytes, base);
+        let (begin, mut bytes) = last_but_one(file);
         bytes[begin..begin + HEAD_BYTES].fill(0);
         fs::write(file, bytes).unwrap();
     });
@@ -222,13 +218,12 @@ async fn what_is_missing_is_noticed() {
     });
 }
 
-/// Where the last but one of the frames begins.
-fn frame_before_last(bytes: &[u8], base: u64) -> usize {
-    let mut places = vec![0];
-    while let frame::Found::Whole(body) = frame::find(bytes, base, places[places.len() - 1]) {
-        places.push(places[places.len() - 1] + HEAD_BYTES + body.len());
-    }
-    places[places.len() - 3]
+/// Where the last but one of the frames of a file begins, and what the file holds.
+fn last_but_one(file: &Path) -> (usize, Vec<u8>) {
+    let base = file.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let bytes = fs::read(file).unwrap();
+    let places = frames(&bytes, base);
+    (places[places.len() - 3], bytes)
 }
 
 /// A crash may bring back files that were removed.
