@@ -69,8 +69,8 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
     let mut watchdog = tokio::time::interval(STALLED_AFTER / 2);
     loop {
         let waits = loop {
-            pace.enough = ENOUGH.max(node.outbox().under_way());
-            let unsent = node.outbox().unsent(pace.enough);
+            pace.full = ENOUGH.max(node.outbox().under_way());
+            let unsent = node.outbox().unsent(pace.full);
             let waits = pace.waits(Instant::now(), unsent, in_flight.is_empty());
             if in_flight.len() >= BATCHES_IN_FLIGHT_MAX || waits != Some(Duration::ZERO) {
                 break waits;
@@ -112,8 +112,8 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
 
 /// When the next batch of a session goes.
 struct Pace {
-    /// The weight of a batch that does not wait.
-    enough: usize,
+    /// The weight at which a batch is full, and waits no longer.
+    full: usize,
     /// Since when something waits for it.
     since: Option<Instant>,
     /// How many commands the batch had that was confirmed last, and when that was.
@@ -122,7 +122,7 @@ struct Pace {
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace { enough: ENOUGH, since: None, answered: None }
+        Pace { full: ENOUGH, since: None, answered: None }
     }
 }
 
@@ -135,7 +135,7 @@ impl Pace {
         }
         let since = *self.since.get_or_insert(now);
         let until = match self.answered {
-            _ if unsent.weight >= self.enough => now,
+            _ if unsent.weight >= self.full => now,
             _ if !none_in_flight => since + PATIENCE,
             // As many as were answered come back about now.
             Some((expected, answered)) if unsent.commands < expected => answered + BACK_WITHIN,
@@ -147,7 +147,7 @@ impl Pace {
     /// What is not waited for any longer than it takes to be there.
     fn enough(&self, none_in_flight: bool) -> Unsent {
         let expected = self.answered.filter(|_| none_in_flight).map(|(commands, _)| commands);
-        Unsent { commands: expected.unwrap_or(usize::MAX), weight: self.enough }
+        Unsent { commands: expected.unwrap_or(usize::MAX), weight: self.full }
     }
 
     fn sent(&mut self) {
@@ -218,7 +218,7 @@ mod tests {
         let bulk = Unsent { commands: 1, weight: ENOUGH };
         assert_eq!(pace.waits(at(7000), bulk, true), Some(Duration::ZERO), "one that is as heavy");
 
-        let mut pace = Pace { enough: 2 * ENOUGH, ..Pace::default() };
+        let mut pace = Pace { full: 2 * ENOUGH, ..Pace::default() };
         assert_eq!(waits(&mut pace, 0, ENOUGH, false), Some(5), "more than that is under way");
         assert_eq!(waits(&mut pace, 0, 2 * ENOUGH, false), Some(0));
     }

@@ -139,24 +139,24 @@ pub(super) struct Read {
 
 /// Reads the log of a directory, and cuts off an end that is torn; none when there is no file.
 pub(super) fn read(dir: &Path) -> Result<Option<Read>, Unopened> {
-    match fs::remove_file(dir.join(PARTIAL)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+    let partial = dir.join(PARTIAL);
+    if partial.try_exists()? {
+        fs::remove_file(partial)?;
     }
     let (leftover, files) = follow(list(dir)?);
     let Some(((last_base, last_path), closed)) = files.split_last() else { return Ok(None) };
-    let mut read = Reader { dir, state: State::default(), places: Places::new(dir), begins_behind: None };
+    let mut read = Reader { state: State::default(), places: Places::new(dir), begins_behind: None };
     for (base, path) in closed {
         let bytes = fs::read(path)?;
-        let end = read.file(*base, &bytes)?;
+        let end = read.file(*base, path, &bytes)?;
         if !is_zero(&bytes[end..]) {
-            return Err(damaged(dir, *base, end));
+            return Err(damaged(path, end));
         }
     }
     let bytes = fs::read(last_path)?;
-    let end = read.file(*last_base, &bytes)?;
+    let end = read.file(*last_base, last_path, &bytes)?;
     if frame::any_from(&bytes, *last_base, end + HEAD_BYTES) {
-        return Err(damaged(dir, *last_base, end));
+        return Err(damaged(last_path, end));
     }
     let (state, mut places) = read.whole()?;
     let file = OpenOptions::new().read(true).write(true).open(last_path)?;
@@ -206,23 +206,22 @@ fn follow(mut files: Vec<Named>) -> (Vec<Named>, Vec<Named>) {
     (files, run)
 }
 
-struct Reader<'a> {
-    dir: &'a Path,
+struct Reader {
     state: State,
     places: Places,
     /// The last index in the files that are gone.
     begins_behind: Option<u64>,
 }
 
-impl Reader<'_> {
+impl Reader {
     /// Reads a file up to where nothing whole follows, and gives that place.
-    fn file(&mut self, base: u64, bytes: &[u8]) -> Result<usize, Unopened> {
+    fn file(&mut self, base: u64, path: &Path, bytes: &[u8]) -> Result<usize, Unopened> {
         let mut at = 0;
         loop {
             let body = match frame::find(bytes, base, at) {
                 Found::Whole(body) => body,
                 Found::Nothing | Found::Torn if at > 0 => return Ok(at),
-                _ => return Err(damaged(self.dir, base, at)),
+                _ => return Err(damaged(path, at)),
             };
             at += HEAD_BYTES;
             let mut rest = body;
@@ -234,8 +233,8 @@ impl Reader<'_> {
                     Record::File(expected, state) if at + begin == HEAD_BYTES => {
                         self.begun(base, state, expected, bytes.len() as u64)?;
                     }
-                    Record::File(..) => return Err(damaged(self.dir, base, at + begin)),
-                    _ if at == HEAD_BYTES && begin == 0 => return Err(damaged(self.dir, base, 0)),
+                    Record::File(..) => return Err(damaged(path, at + begin)),
+                    _ if at == HEAD_BYTES && begin == 0 => return Err(damaged(path, 0)),
                     _ => {}
                 }
                 self.state.apply(&record).map_err(Unopened::Damaged)?;
@@ -276,7 +275,7 @@ fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
 
-fn damaged(dir: &Path, base: u64, at: usize) -> Unopened {
-    let path = dir.join(places::name(base));
+/// What to say of a file, in this form or the earlier one.
+pub(super) fn damaged(path: &Path, at: usize) -> Unopened {
     Unopened::Damaged(format!("what stands at byte {at} of {} is not what was written", path.display()))
 }

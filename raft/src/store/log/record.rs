@@ -128,7 +128,7 @@ impl Record<'_> {
         if from.first().is_none_or(|kind| *kind == FILL) {
             return Ok(None);
         }
-        read(from).map(Some).map_err(|NotARecord| io::Error::new(io::ErrorKind::InvalidData, "not a record"))
+        read(from).map(Some).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not a record"))
     }
 }
 
@@ -137,15 +137,21 @@ fn later(one: Option<form::LogId>, other: Option<form::LogId>) -> Option<form::L
     if other.map(|id| id.index) > one.map(|id| id.index) { other } else { one }
 }
 
-struct NotARecord;
+/// What is wrong with a record, of this form or the earlier one.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// It goes on behind the end.
+    Short,
+    Damaged,
+}
 
-impl From<TryGetError> for NotARecord {
-    fn from(_: TryGetError) -> NotARecord {
-        NotARecord
+impl From<TryGetError> for Broken {
+    fn from(_: TryGetError) -> Broken {
+        Broken::Short
     }
 }
 
-fn read<'a>(from: &mut &'a [u8]) -> Result<Record<'a>, NotARecord> {
+fn read<'a>(from: &mut &'a [u8]) -> Result<Record<'a>, Broken> {
     Ok(match from.try_get_u8()? {
         FILE => {
             let len = from.try_get_u64()?;
@@ -161,9 +167,9 @@ fn read<'a>(from: &mut &'a [u8]) -> Result<Record<'a>, NotARecord> {
             let len = from.try_get_u32()?;
             let head = &begin[..begin.len() - from.len()];
             let expected = from.try_get_u32()?;
-            let (payload, rest) = from.split_at_checked(len as usize).ok_or(NotARecord)?;
+            let (payload, rest) = from.split_at_checked(len as usize).ok_or(Broken::Short)?;
             if sum(head, payload) != expected {
-                return Err(NotARecord);
+                return Err(Broken::Damaged);
             }
             *from = rest;
             Record::Entry(id, payload)
@@ -171,7 +177,7 @@ fn read<'a>(from: &mut &'a [u8]) -> Result<Record<'a>, NotARecord> {
         COMMITTED => Record::Committed(get_id(from)?),
         TRUNCATED => Record::Truncated(get_option(from, get_id)?),
         PURGED => Record::Purged(get_id(from)?),
-        _ => return Err(NotARecord),
+        _ => return Err(Broken::Damaged),
     })
 }
 
@@ -201,29 +207,29 @@ fn put_vote(to: &mut Vec<u8>, vote: form::Vote) {
     to.put_u8(vote.committed.into());
 }
 
-fn get_option<'a, T>(
+pub(super) fn get_option<'a, T>(
     from: &mut &'a [u8],
-    get: impl FnOnce(&mut &'a [u8]) -> Result<T, NotARecord>,
-) -> Result<Option<T>, NotARecord> {
+    get: impl FnOnce(&mut &'a [u8]) -> Result<T, Broken>,
+) -> Result<Option<T>, Broken> {
     match from.try_get_u8()? {
         0 => Ok(None),
         1 => get(from).map(Some),
-        _ => Err(NotARecord),
+        _ => Err(Broken::Damaged),
     }
 }
 
-fn get_id(from: &mut &[u8]) -> Result<form::LogId, NotARecord> {
+pub(super) fn get_id(from: &mut &[u8]) -> Result<form::LogId, Broken> {
     let term = from.try_get_u64()?;
     let node = from.try_get_u64()?;
     Ok(form::LogId { term, node, index: from.try_get_u64()? })
 }
 
-fn get_vote(from: &mut &[u8]) -> Result<form::Vote, NotARecord> {
+pub(super) fn get_vote(from: &mut &[u8]) -> Result<form::Vote, Broken> {
     let term = from.try_get_u64()?;
     let node = from.try_get_u64()?;
     match from.try_get_u8()? {
         committed @ 0..=1 => Ok(form::Vote { term, node, committed: committed == 1 }),
-        _ => Err(NotARecord),
+        _ => Err(Broken::Damaged),
     }
 }
 

@@ -13,15 +13,14 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use bytes::{Buf, TryGetError};
+use bytes::Buf;
 
 use crate::codec;
-use crate::form;
 use crate::store::damage::Unopened;
-use crate::store::log::files;
+use crate::store::log::files::{self, damaged};
 use crate::store::log::frame::{self, HEAD_BYTES, SECTOR_BYTES};
 use crate::store::log::places;
-use crate::store::log::record::{Record, State};
+use crate::store::log::record::{Broken, Record, State, get_id, get_option, get_vote};
 
 /// How its files end.
 const ENDING: &str = "wal";
@@ -137,27 +136,13 @@ fn starts_with_a_record(bytes: &[u8]) -> bool {
     matches!(bytes, [0, 0, 0, 0..=KIND_MAX, ..]) && take(&mut &*bytes).is_ok()
 }
 
-/// What is wrong with a record.
-#[derive(Debug, PartialEq, Eq)]
-enum Broken {
-    /// It goes on behind the end.
-    Short,
-    Damaged,
-}
-
-impl From<TryGetError> for Broken {
-    fn from(_: TryGetError) -> Broken {
-        Broken::Short
-    }
-}
-
 /// Reads a record, and leaves what is behind it.
 fn take<'a>(from: &mut &'a [u8]) -> Result<Record<'a>, Broken> {
     let mut rest = *from;
     let record = match rest.try_get_u32()? {
-        0 => Record::Vote(vote(&mut rest)?),
+        0 => Record::Vote(get_vote(&mut rest)?),
         1 => {
-            let id = id(&mut rest)?;
+            let id = get_id(&mut rest)?;
             let len = rest.try_get_u32()?;
             if u64::from(len) > codec::VALUE_BYTES_MAX {
                 return Err(Broken::Damaged);
@@ -166,17 +151,17 @@ fn take<'a>(from: &mut &'a [u8]) -> Result<Record<'a>, Broken> {
             rest = behind;
             Record::Entry(id, payload)
         }
-        2 => Record::Committed(id(&mut rest)?),
-        3 => Record::Truncated(option(&mut rest, id)?),
-        4 => Record::Purged(id(&mut rest)?),
+        2 => Record::Committed(get_id(&mut rest)?),
+        3 => Record::Truncated(get_option(&mut rest, get_id)?),
+        4 => Record::Purged(get_id(&mut rest)?),
         5 => {
             if rest.try_get_u8()? != 1 {
                 return Err(Broken::Damaged);
             }
-            let vote = option(&mut rest, vote)?;
-            let last = option(&mut rest, id)?;
-            let committed = option(&mut rest, id)?;
-            let purged = option(&mut rest, id)?;
+            let vote = get_option(&mut rest, get_vote)?;
+            let last = get_option(&mut rest, get_id)?;
+            let committed = get_option(&mut rest, get_id)?;
+            let purged = get_option(&mut rest, get_id)?;
             // What a user of the package may add; we never did.
             if rest.try_get_u8()? != 0 {
                 return Err(Broken::Damaged);
@@ -191,33 +176,6 @@ fn take<'a>(from: &mut &'a [u8]) -> Result<Record<'a>, Broken> {
     }
     *from = rest;
     Ok(record)
-}
-
-fn option<'a, T>(
-    from: &mut &'a [u8],
-    get: impl FnOnce(&mut &'a [u8]) -> Result<T, Broken>,
-) -> Result<Option<T>, Broken> {
-    match from.try_get_u8()? {
-        0 => Ok(None),
-        1 => get(from).map(Some),
-        _ => Err(Broken::Damaged),
-    }
-}
-
-fn id(from: &mut &[u8]) -> Result<form::LogId, Broken> {
-    let term = from.try_get_u64()?;
-    let node = from.try_get_u64()?;
-    Ok(form::LogId { term, node, index: from.try_get_u64()? })
-}
-
-fn vote(from: &mut &[u8]) -> Result<form::Vote, Broken> {
-    let term = from.try_get_u64()?;
-    let node = from.try_get_u64()?;
-    Ok(form::Vote { term, node, committed: from.try_get_u8()? != 0 })
-}
-
-fn damaged(path: &Path, at: usize) -> Unopened {
-    Unopened::Damaged(format!("what stands at byte {at} of {} is not what was written", path.display()))
 }
 
 /// The one file of the new form.

@@ -4,6 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::codec::Content;
+use crate::form;
 use crate::store::log::LogStore;
 
 /// Records with their checksums, as the package wrote them.
