@@ -28,8 +28,7 @@ pub(crate) struct Operator {
 impl Caller {
     /// Whose request this is, by its headers.
     pub(crate) async fn of(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Caller, ApiError> {
-        let picture = app.cluster.picture();
-        let account = app.credentials.verify(headers, &picture.list).await?;
+        let account = app.credentials.verify(headers, &app.cluster.decided().list).await?;
         Ok(Caller { account, peer })
     }
 

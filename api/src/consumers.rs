@@ -231,8 +231,7 @@ async fn account(
     if let Some(AnsweredFor(account)) = answered_for {
         return Some((account, None));
     }
-    let picture = app.cluster.picture();
-    let account = app.credentials.verify(headers, &picture.list).await.ok()?;
+    let account = app.credentials.verify(headers, &app.cluster.decided().list).await.ok()?;
     let digest = token_in(headers).map(|token| Sha256::digest(token).into());
     let token =
         digest.and_then(|digest: [u8; 32]| account.tokens.iter().find(|token| token.digest == digest));

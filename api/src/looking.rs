@@ -9,15 +9,17 @@ use raft::{Cluster, Picture};
 /// by one.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// The list once it has gone on beyond `index`; none when the node stops.
-pub(crate) async fn next(cluster: &Cluster, index: u64) -> Option<Arc<Picture>> {
+/// What was decided for the cluster once its list has gone on beyond `index`, and how far that is; none when the node
+/// stops. What goes on with every report is not looked at.
+pub(crate) async fn next(cluster: &Cluster, index: u64) -> Option<(u64, Arc<Picture>)> {
     let changed = async {
-        drop(cluster.changed_beyond(index).await);
+        cluster.moved_beyond(index).await;
         tokio::time::sleep(PAUSE).await;
     };
     tokio::select! {
         biased;
         () = cluster.closing() => None,
-        () = changed => Some(cluster.picture()),
+        // The index first: what was decided by then is in the picture.
+        () = changed => Some((cluster.applied_index(), cluster.decided())),
     }
 }

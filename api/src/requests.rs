@@ -73,7 +73,7 @@ pub(crate) async fn show(
             view.tell(outcome);
         }
     }
-    Ok(app.read_headers(answer::json(StatusCode::OK, &view), app.cluster.picture().index))
+    Ok(app.read_headers(answer::json(StatusCode::OK, &view), app.cluster.applied_index()))
 }
 
 impl View {

@@ -80,7 +80,7 @@ impl<'a> Writing<'a> {
 
     /// The index of this node's list; what an answer reflects when nothing was written.
     pub(crate) fn index(&self) -> u64 {
-        self.app.cluster.picture().index
+        self.app.cluster.applied_index()
     }
 
     /// Puts operations through, in order and together. They need a majority.

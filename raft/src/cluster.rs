@@ -188,7 +188,7 @@ impl Cluster {
 
     /// Puts several commands through the log, in order and together (one Raft entry where they fit).
     pub async fn propose_all(&self, commands: Vec<Command>) -> Result<Vec<Written>, Error> {
-        version::gate(&commands, self.node.picture().list.version())?;
+        version::gate(&commands, self.node.decided().list.version())?;
         self.node.submit(commands).await
     }
 
@@ -213,10 +213,28 @@ impl Cluster {
         self.node.read(freshness).await
     }
 
+    /// What was decided for the cluster (accounts, settings, the allow list, feeds, hooks, imports), as this node has it
+    /// here and now; entries may be missing beside it, and its index may be old. It costs nothing, where `picture` makes
+    /// what is written next copy what it changes.
+    pub fn decided(&self) -> Arc<Picture> {
+        self.node.decided()
+    }
+
+    /// The last log index that this node has applied.
+    pub fn applied_index(&self) -> u64 {
+        self.node.applier.head.index()
+    }
+
     /// The list as soon as this node has applied more than `index`: at once, or when the next entry comes. Waits
     /// for ever if none comes.
     pub async fn changed_beyond(&self, index: u64) -> Arc<Picture> {
-        self.node.changed_beyond(index).await
+        self.moved_beyond(index).await;
+        self.node.picture()
+    }
+
+    /// Resolves as soon as this node has applied more than `index`.
+    pub async fn moved_beyond(&self, index: u64) {
+        self.node.moved_beyond(index).await;
     }
 
     /// Resolves when this node has begun to stop: whoever waits for something to come has to end.

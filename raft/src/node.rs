@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use openraft::ServerState;
 use openraft::async_runtime::watch::WatchReceiver;
 use parking_lot::Mutex;
@@ -28,7 +27,7 @@ use crate::recovery::broken;
 use crate::recovery::{open_list, open_log, open_snapshots};
 use crate::space::{self, Space};
 use crate::status::{Status, millis};
-use crate::store::{Applier, Disk, Snapshots, StateDigest, StateMachine};
+use crate::store::{Applier, Disk, Head, Snapshots, StateDigest, StateMachine};
 use crate::types::{Metrics, Raft};
 use crate::{divergence, forwarder, gathering, handler, leader, silence, standing, upkeep, version};
 
@@ -91,14 +90,8 @@ impl Node {
         let (disk, mark, list) = open_list(&settings, &log, &snapshots, failed)?;
         version::check(&list).map_err(Error::Stopped)?;
         let outbox = Arc::new(Outbox::open(&settings, identity.node_id, &list)?);
-        let applier = Applier {
-            picture: Arc::new(ArcSwap::from_pointee(Picture::default())),
-            applied: watch::Sender::new(0),
-            passed: Arc::default(),
-            outbox,
-        };
-        let machine =
-            StateMachine::new(list, mark, applier.clone(), disk.clone(), snapshots.clone(), space.clone());
+        let applier = Applier { head: Arc::new(Head::new(list, mark)), passed: Arc::default(), outbox };
+        let machine = StateMachine::new(applier.clone(), disk.clone(), snapshots.clone(), space.clone());
         let peers = Peers {
             cluster_id: identity.cluster_id,
             node_id: identity.node_id,
@@ -171,13 +164,17 @@ impl Node {
     }
 
     pub(crate) fn picture(&self) -> Arc<Picture> {
-        self.applier.picture.load_full()
+        self.applier.head.picture()
+    }
+
+    /// What was decided, as it is now; the entries beside it may be old.
+    pub(crate) fn decided(&self) -> Arc<Picture> {
+        self.applier.head.decided()
     }
 
     /// The digests of the list at some indexes that were passed, and at the present one.
     pub(crate) fn digests(&self) -> BTreeMap<u64, StateDigest> {
-        let picture = self.picture();
-        self.applier.passed.all().into_iter().chain([(picture.index, picture.digest)]).collect()
+        self.applier.passed.all().into_iter().chain([self.applier.head.digest()]).collect()
     }
 
     /// Ends this node with an error.
@@ -228,7 +225,7 @@ impl Node {
     pub(crate) async fn snapshot(&self) -> Result<u64, Error> {
         let stopped = |error: openraft::errors::Fatal<_>| Error::Stopped(error.to_string());
         self.space.writable()?;
-        let target = self.picture().index;
+        let target = self.applier.head.index();
         let mut metrics = self.raft.metrics();
         let done = metrics.wait_until(|metrics| metrics.snapshot.is_some_and(|id| id.index >= target));
         let mut done = pin!(tokio::time::timeout(Duration::from_millis(INSTALL_SNAPSHOT_MS), done));
@@ -268,7 +265,7 @@ impl Node {
     pub(crate) fn status(&self) -> Status {
         let metrics = self.metrics();
         let index = |id: Option<crate::types::LogId>| id.map_or(0, |id| id.index);
-        let picture = self.picture();
+        let (applied_index, digest) = self.applier.head.digest();
         let depth = self.outbox().depth();
         let learner = metrics.membership_config.voter_ids().all(|id| id != self.id());
         let state = match metrics.state {
@@ -285,13 +282,13 @@ impl Node {
             term: metrics.current_term,
             last_log_index: metrics.last_log_index.unwrap_or(0),
             committed_index: index(metrics.local_committed),
-            applied_index: picture.index,
-            digest: picture.digest.to_string(),
+            applied_index,
+            digest: digest.to_string(),
             stored_index: self.disk.stored_index(),
             snapshot_index: index(metrics.snapshot),
             purged_index: index(metrics.purged),
             lag_ms: self.lag().map(millis),
-            command_version: picture.list.version(),
+            command_version: self.decided().list.version(),
             outbox_commands: self.outbox().len() as u64,
             pending_commands: depth.commands,
             pending_bytes: depth.bytes,

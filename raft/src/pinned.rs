@@ -155,7 +155,7 @@ fn records_keep_their_bytes() {
         ),
         (Record::Origin(2, OriginMark { incarnation: 3, sequence: 4 }), "5d020102020304"),
         (
-            Record::Cluster(cluster),
+            Record::Cluster(cluster.into()),
             "5d0201030101010101010101010101010101010102020202020202020202020202020202020202020202020202020202020202020301040404040404040404040404040404040301",
         ),
         (Record::LastChanged(Kind::Domain, 9), "5d0201040109"),

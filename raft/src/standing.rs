@@ -49,7 +49,7 @@ impl Node {
             member: known || committed.get_node(&id).is_some(),
             index: committed.log_id().map_or(0, |id| id.index),
             version: VERSION,
-            cluster_version: self.picture().list.version(),
+            cluster_version: self.decided().list.version(),
         }
     }
 
@@ -72,7 +72,7 @@ pub(crate) async fn watch(node: Arc<Node>) {
     let mut version_is_known = false;
     loop {
         let silent = node.lag().is_none_or(|lag| lag > SILENCE);
-        let upgraded = node.raft.is_leader() && node.picture().list.version() < VERSION;
+        let upgraded = node.raft.is_leader() && node.decided().list.version() < VERSION;
         if silent || upgraded || !version_is_known {
             let said = ask_all(&node).await;
             let newest = said.values().flatten().map(|said| said.cluster_version).max();
@@ -136,7 +136,7 @@ fn is_removed(since: Option<u64>, said: &BTreeMap<u64, Option<Said>>) -> bool {
 
 async fn raise(node: &Node, said: &BTreeMap<u64, Option<Said>>) {
     let known = said.values().map(|said| said.map(|said| said.version)).chain([Some(VERSION)]);
-    if let Some(version) = version::raised(node.picture().list.version(), known) {
+    if let Some(version) = version::raised(node.decided().list.version(), known) {
         match node.submit(vec![command(Operation::RaiseVersion(version))]).await {
             Ok(_) => {
                 tracing::info!(version, "every member knows the commands of this version; they are in use")

@@ -27,7 +27,7 @@ pub(crate) async fn found(node: &Arc<Node>) -> Result<(), Error> {
         Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
         Err(error) => return Err(Error::Stopped(error.to_string())),
     }
-    if node.picture().list.cluster().cluster_id != [0; 16]
+    if node.decided().list.cluster().cluster_id != [0; 16]
         || node.metrics().membership_config.nodes().count() > 1
     {
         return Ok(());
@@ -81,7 +81,7 @@ async fn tend(node: &Arc<Node>) -> Result<(), Error> {
     }
     let voter = metrics.membership_config.voter_ids().any(|voter| voter == id);
     let committed = metrics.cluster_committed.max(metrics.local_committed).map_or(0, |id| id.index);
-    let caught_up = node.picture().index + CAUGHT_UP_ENTRIES >= committed;
+    let caught_up = node.applier.head.index() + CAUGHT_UP_ENTRIES >= committed;
     if !voter && !node.identity().learner && caught_up {
         node.ask_leader(Request::Promote { id }).await?;
         tracing::info!("this node has caught up and is a voter now");
@@ -105,8 +105,8 @@ async fn tell_own_addresses(node: &Arc<Node>) -> Result<(), Error> {
     for place in [address.peers.as_str(), http] {
         addresses.extend(resolve(place).await);
     }
-    let picture = node.picture();
-    if addresses.is_empty() || picture.list.node_addresses().get(&node.id()) == Some(&addresses) {
+    let decided = node.decided();
+    if addresses.is_empty() || decided.list.node_addresses().get(&node.id()) == Some(&addresses) {
         return Ok(());
     }
     let operation = Operation::PutNodeAddresses { node: node.id(), addresses };
@@ -126,7 +126,7 @@ async fn resolve(place: &str) -> Vec<IpAddr> {
 async fn expire(node: &Arc<Node>) -> Result<(), Error> {
     loop {
         let command = command(Operation::Expire);
-        if node.picture().list.next_expiry().is_none_or(|next| next > command.time) {
+        if node.applier.head.next_expiry().is_none_or(|next| next > command.time) {
             return Ok(());
         }
         let written = node.submit(vec![command]).await?;
@@ -139,7 +139,7 @@ async fn expire(node: &Arc<Node>) -> Result<(), Error> {
 
 /// Lets a spare learner take the place of a voter that is dead for as long as an admin has decided, if one has.
 async fn replace_dead(node: &Arc<Node>) {
-    let Some(after) = node.picture().list.settings().replace_dead_after_seconds else { return };
+    let Some(after) = node.decided().list.settings().replace_dead_after_seconds else { return };
     if let Err(denied) = node.replace_dead(Duration::from_secs(after)).await {
         tracing::info!(?denied, "a dead voter is not replaced yet");
     }

@@ -31,5 +31,5 @@ pub(crate) async fn consumers(
     Parameters::parse(query.as_deref(), &[])?;
     let all = app.consumers.all().into_iter();
     let lines: Vec<Line> = all.map(|(consumer, enforced)| Line { consumer, enforced }).collect();
-    Ok(app.read_headers(answer::json(StatusCode::OK, &lines), app.cluster.picture().index))
+    Ok(app.read_headers(answer::json(StatusCode::OK, &lines), app.cluster.applied_index()))
 }

@@ -57,8 +57,7 @@ impl FromRequestParts<Arc<App>> for Bouncer {
 
     /// Missing or wrong credentials are a 403 with upstream's words, which bouncers know.
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Bouncer, ApiError> {
-        let picture = app.cluster.picture();
-        let account = match app.credentials.verify(&parts.headers, &picture.list).await {
+        let account = match app.credentials.verify(&parts.headers, &app.cluster.decided().list).await {
             Ok(account) => account,
             Err(ApiError::Unauthorized(_)) => return Err(ApiError::Forbidden("access forbidden".into())),
             Err(error) => return Err(error),

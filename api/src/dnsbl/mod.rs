@@ -95,7 +95,7 @@ impl Dnsbl {
     /// Answers from this node's list as soon as it is whole: at once if the node had one when it started, once the
     /// committed part of its log is applied; else when a leader has said how far the list goes, and it is here.
     pub async fn answer_from(&self, cluster: Cluster) {
-        let had_one = cluster.picture().index > 0;
+        let had_one = cluster.applied_index() > 0;
         loop {
             let freshness = match had_one {
                 true => {

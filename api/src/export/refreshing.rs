@@ -17,11 +17,11 @@ const USED_WITHIN: Duration = Duration::from_secs(3600);
 /// Runs until the node stops.
 pub(crate) async fn run(app: Arc<App>) {
     let mut index = 0;
-    let mut seen = kept_since(&app.cluster.picture());
-    while let Some(picture) = looking::next(&app.cluster, index).await {
-        index = picture.index;
-        let kept_since = kept_since(&picture);
-        drop(picture);
+    let mut seen = kept_since(&app.cluster.decided());
+    while let Some((applied, decided)) = looking::next(&app.cluster, index).await {
+        index = applied;
+        let kept_since = kept_since(&decided);
+        drop(decided);
         if kept_since != seen {
             rewrite(&app).await;
             seen = kept_since;

@@ -18,8 +18,8 @@ pub(crate) async fn run(app: Arc<App>) {
     let mut seen = 0;
     // None: what an earlier run left is not known yet.
     let mut kept: Option<BTreeSet<String>> = None;
-    while let Some(picture) = looking::next(&app.cluster, seen).await {
-        seen = picture.index;
+    while let Some((applied, picture)) = looking::next(&app.cluster, seen).await {
+        seen = applied;
         let wanted = wanted(&picture);
         if kept.as_ref() == Some(&wanted) {
             continue;

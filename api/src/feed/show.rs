@@ -42,7 +42,7 @@ pub(crate) async fn by_token(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let holder = credentials::holder_of(&token, &app.cluster.picture().list)?;
+    let holder = credentials::holder_of(&token, &app.cluster.decided().list)?;
     let mut response = hand_out(&app, &file, query.as_deref(), &headers).await?;
     response.extensions_mut().insert(AnsweredFor(holder.username.clone()));
     Ok(response)

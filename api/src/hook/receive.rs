@@ -28,8 +28,8 @@ pub(crate) async fn receive(
 ) -> Result<Response, ApiError> {
     let caller = caller.need(Role::Sensor)?;
     let parameters = Parameters::parse(query.as_deref(), &[&["dry_run"]])?;
-    let picture = app.cluster.picture();
-    let hook = picture.list.hook(&name).ok_or_else(|| unknown(&name))?;
+    let decided = app.cluster.decided();
+    let hook = decided.list.hook(&name).ok_or_else(|| unknown(&name))?;
     // A mapping that a newer build has put may say what this one does not know.
     let mapping = Mapping::parse(hook.mapping.as_bytes()).map_err(ApiError::Conflict)?;
     let defaults = Defaults {

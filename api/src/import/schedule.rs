@@ -48,8 +48,8 @@ pub(crate) async fn run(app: Arc<App>) {
 
 /// The import that has waited longest.
 fn due(app: &App, paused: &BTreeMap<Arc<str>, Instant>) -> Option<Arc<Import>> {
-    let picture = app.cluster.picture();
-    let waiting = picture.list.imports().filter(|import| !paused.contains_key(&import.name));
+    let decided = app.cluster.decided();
+    let waiting = decided.list.imports().filter(|import| !paused.contains_key(&import.name));
     let waiting = waiting.filter_map(|import| {
         // A profile that a newer build has put may say what this one does not know: the run says so.
         let next = match Profile::of(import) {

@@ -42,7 +42,7 @@ pub use kind::Kind;
 pub use list::{Applied, Cuts, Exported, Exporting, Feed, Gone, List, Modified, Rehearsal, Touched};
 pub use network::Network;
 pub use observable::{Malformed, Observable};
-pub use record::{Change, OriginMark, Record, RecordKey};
+pub use record::{Before, Change, OriginMark, Record, RecordKey};
 pub use settings::{
     ClusterSettings, GROWTH_FREE_ENTRIES, Growth, GrowthBrake, REPLACE_DEAD_AFTER_SECONDS_MIN,
 };

@@ -16,7 +16,7 @@ use super::feed::NamedFeed;
 use super::hook::Hook;
 use super::import::Import;
 use super::kind::Kind;
-use super::list::Modified;
+use super::list::{List, Modified};
 use super::observable::Observable;
 use super::settings::{ClusterSettings, Growth};
 
@@ -30,11 +30,11 @@ pub enum Record {
     /// How far a node's outbox was applied.
     Origin(u64, OriginMark),
     /// Who the cluster is.
-    Cluster(ClusterInfo),
+    Cluster(Box<ClusterInfo>),
     /// The index of the last change to entries of a kind.
     LastChanged(Kind, u64),
     /// The settings of the cluster, where they are not the default ones.
-    Settings(ClusterSettings),
+    Settings(Box<ClusterSettings>),
     /// The addresses of a node.
     NodeAddresses(u64, BTreeSet<IpAddr>),
     /// An entry of the allow list.
@@ -107,10 +107,37 @@ pub enum RecordKey {
 pub struct Change {
     /// The key.
     pub key: RecordKey,
+    /// What it was before.
+    pub before: Before,
     /// The record is now this; none when it is gone.
     pub record: Option<Record>,
-    /// It is known that there was no record before: nobody has to look for one.
-    pub new: bool,
+}
+
+/// What a key was before it was changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Before {
+    /// There was no such record.
+    Nothing,
+    /// This entry. Of entries it is always told what they were, or that there were none.
+    Entry(Arc<Entry>),
+    /// What the list before has under this key; a list without its entries will do.
+    AsListed,
+}
+
+impl Before {
+    /// Of an entry that may not have been listed.
+    pub(super) fn of(entry: Option<Arc<Entry>>) -> Before {
+        entry.map_or(Before::Nothing, Before::Entry)
+    }
+
+    /// The record, in what is left of the list before.
+    pub(crate) fn record(self, key: &RecordKey, list: &List) -> Option<Record> {
+        match self {
+            Before::Nothing => None,
+            Before::Entry(entry) => Some(Record::Entry(entry)),
+            Before::AsListed => list.record(key),
+        }
+    }
 }
 
 /// How far the outbox of a node was applied.
@@ -120,6 +147,33 @@ pub struct OriginMark {
     pub incarnation: u64,
     /// The last sequence applied.
     pub sequence: u64,
+}
+
+impl RecordKey {
+    /// Whether it is of something that somebody has decided, or that says how to read the rest; what comes and goes
+    /// with reports is not.
+    pub(crate) fn is_decided(&self) -> bool {
+        match self {
+            RecordKey::Entry(_)
+            | RecordKey::Origin(_)
+            | RecordKey::LastChanged(_)
+            | RecordKey::Modified(_)
+            | RecordKey::Tombstone(_)
+            | RecordKey::Growth(_)
+            | RecordKey::Audit(..)
+            | RecordKey::AuditForgotten(_)
+            | RecordKey::Answer(_) => false,
+            RecordKey::Account(_)
+            | RecordKey::Cluster
+            | RecordKey::Settings
+            | RecordKey::NodeAddresses(_)
+            | RecordKey::Allow(_)
+            | RecordKey::FeedFloor(_)
+            | RecordKey::Feed(_)
+            | RecordKey::Hook(_)
+            | RecordKey::Import(_) => true,
+        }
+    }
 }
 
 impl Record {

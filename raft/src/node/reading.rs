@@ -55,7 +55,7 @@ impl Node {
     }
 
     async fn wait_applied(&self, index: u64) -> Result<(), Error> {
-        let mut applied = self.applier.applied.subscribe();
+        let mut applied = self.applier.head.applied.subscribe();
         let reached = applied.wait_for(|applied| *applied >= index);
         let reached = tokio::time::timeout(self.settings.write_timeout, reached);
         let message = tokio::select! {
@@ -68,12 +68,11 @@ impl Node {
         Err(Error::Unavailable { message, retry_after: Duration::from_secs(1) })
     }
 
-    /// The picture once more than this index is applied; may wait for ever.
-    pub(crate) async fn changed_beyond(&self, index: u64) -> Arc<Picture> {
-        let mut applied = self.applier.applied.subscribe();
+    /// Resolves once more than this index is applied; may wait for ever.
+    pub(crate) async fn moved_beyond(&self, index: u64) {
+        let mut applied = self.applier.head.applied.subscribe();
         // The sender lives as long as the node.
         drop(applied.wait_for(|applied| *applied > index).await);
-        self.picture()
     }
 
     /// The index a linearizable read waits for; this node must lead.

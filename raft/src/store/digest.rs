@@ -1,7 +1,7 @@
 //! A digest of the whole state that follows each change at the cost of the change: the sum of the hashes of all
 //! records. Two nodes at the same index have the same digest, or one of them is wrong.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::blocklist::{Change, List, Record, RecordKey};
+use crate::blocklist::{Change, List, Record};
 use crate::codec::{self, Content};
 use crate::store::disk::StoredChange;
 use crate::store::keys;
@@ -22,31 +22,38 @@ const REMEMBERED_MAX: usize = 64;
 
 /// What several batches have changed, one after the other.
 #[derive(Default)]
-pub(crate) struct Changes(BTreeMap<RecordKey, Now>);
-
-/// What became of a key, and whether it was known to be new when it was first touched.
-struct Now {
-    record: Option<Record>,
-    new: bool,
-}
+pub(crate) struct Changes(Vec<Change>);
 
 impl Changes {
-    /// Keys.
+    /// Changes; some may be of the same key.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Joins what one more batch has changed, in the order of the keys.
-    pub(crate) fn join(&mut self, changes: Vec<Change>) {
-        if self.0.is_empty() {
-            // Built as a whole: nobody looks for the place of each.
-            let first = changes.into_iter().map(|Change { key, record, new }| (key, Now { record, new }));
-            self.0 = first.collect();
-            return;
-        }
-        for Change { key, record, new } in changes {
-            self.0.entry(key).or_insert(Now { record: None, new }).record = record;
-        }
+    pub(crate) fn join(&mut self, mut changes: Vec<Change>) {
+        self.0.append(&mut changes);
+    }
+
+    /// Whether anything but entries has changed, and what goes with them.
+    pub(crate) fn decide(&self) -> bool {
+        self.0.iter().any(|change| change.key.is_decided())
+    }
+
+    /// Takes all of it out: one change a key, in the order of the keys, from what it was at first to what it is in the
+    /// end.
+    fn drain(&mut self) -> impl Iterator<Item = Change> {
+        let changes = &mut self.0;
+        // What a batch has changed is in order: the sort finds these runs, and of equal ones keeps the order.
+        changes.sort_by(|one, other| one.key.cmp(&other.key));
+        changes.dedup_by(|next, first| {
+            let same = next.key == first.key;
+            if same {
+                first.record = next.record.take();
+            }
+            same
+        });
+        changes.drain(..)
     }
 }
 
@@ -58,11 +65,16 @@ pub(crate) struct StateDigest {
 }
 
 impl StateDigest {
-    /// Follows changes of a list that was `before`; gives them in their stored form.
-    pub(crate) fn follow(&mut self, before: &List, changes: Changes) -> io::Result<Vec<StoredChange>> {
+    /// Follows changes of a list of which this is what there was before, without its entries; gives them in their
+    /// stored form, and leaves none of them.
+    pub(crate) fn follow(
+        &mut self,
+        rest_before: &List,
+        changes: &mut Changes,
+    ) -> io::Result<Vec<StoredChange>> {
         let (mut stored, mut encoder) = (Vec::with_capacity(changes.len()), Encoder::default());
-        for (key, Now { record, new }) in changes.0 {
-            if let Some(old) = (!new).then(|| before.record(&key)).flatten() {
+        for Change { key, before, record } in changes.drain() {
+            if let Some(old) = before.record(&key, rest_before) {
                 self.take(encoder.encode(&old)?);
             }
             let record = match record {
@@ -116,8 +128,8 @@ impl Encoder {
 }
 
 fn halves(stored: &[u8]) -> (u128, u128) {
-    let hash = Sha256::digest(stored);
-    let half = |from: usize| hash[from..from + 16].iter().fold(0, |sum, byte| (sum << 8) | u128::from(*byte));
+    let hash: [u8; 32] = Sha256::digest(stored).into();
+    let half = |from: usize| u128::from_be_bytes(std::array::from_fn(|at| hash[from + at]));
     (half(0), half(16))
 }
 
@@ -159,11 +171,11 @@ mod tests {
             let (mut list, mut digest) = (List::default(), StateDigest::default());
             let mut indexes = 1..;
             for group in history.chunks(3) {
-                let (before, mut changes) = (list.clone(), Changes::default());
+                let (before, mut changes) = (list.without_entries(), Changes::default());
                 for (command, index) in group.iter().zip(&mut indexes) {
                     changes.join(list.apply(index, &batch(index, vec![command.clone()])).changes);
                 }
-                digest.follow(&before, changes).unwrap();
+                digest.follow(&before, &mut changes).unwrap();
                 prop_assert_eq!(digest, of(&list));
             }
         }

@@ -1,91 +1,106 @@
 //! The openraft adapter of the list: decode, apply, publish, store, answer. It decides nothing.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use futures_util::{Stream, StreamExt};
 use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
-use tokio::sync::watch;
 
 use crate::blocklist::{Batch, List, Outcome};
-use crate::cluster::Picture;
 use crate::codec::{self, Content};
 use crate::outbox::Outbox;
 use crate::space::Space;
 use crate::store::digest::{Changes, Passed, REMEMBERED_EVERY};
 use crate::store::disk::{Disk, DiskMark};
+use crate::store::head::{Current, Head};
 use crate::store::snapshot::{Header, SnapshotFile, Snapshots};
-use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::types::{Entry, LogId, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::version;
 
-/// Log entries applied before a picture of the result is published, when so many are ready.
-const ENTRIES_PER_PICTURE: usize = 64;
+/// Log entries applied before the result is made known, when so many are ready.
+const ENTRIES_TOGETHER: usize = 64;
 /// A snapshot is taken to need this many times the room of the last one.
 const SNAPSHOT_GROWTH: u64 = 2;
-/// Changed keys after which they are settled, whatever else is ready. Of what one picture shares with the next, the
-/// changes after it copy their part: fewer pictures are fewer copies.
-const KEYS_PER_PICTURE: usize = 2048;
+/// Changes after which they are made known, whatever else is ready: who looks for the first time waits for no more.
+const CHANGES_TOGETHER: usize = 2048;
 
-/// What readers see, and how far it is: the machine writes here, the cluster handle reads.
+/// What others see of the machine: it writes here, the cluster handle reads.
 #[derive(Clone)]
 pub(crate) struct Applier {
-    pub(crate) picture: Arc<ArcSwap<Picture>>,
-    pub(crate) applied: watch::Sender<u64>,
+    pub(crate) head: Arc<Head>,
     pub(crate) passed: Arc<Passed>,
     pub(crate) outbox: Arc<Outbox>,
 }
 
 /// The list in memory, and everything that keeps it.
 pub(crate) struct StateMachine {
-    list: List,
-    mark: DiskMark,
     applier: Applier,
+    /// Empty between two groups of entries; kept for its room.
+    changes: Changes,
     disk: Disk,
     snapshots: Snapshots,
     space: Arc<Space>,
 }
 
 impl StateMachine {
-    pub(crate) fn new(
-        list: List,
-        mark: DiskMark,
-        applier: Applier,
-        disk: Disk,
-        snapshots: Snapshots,
-        space: Arc<Space>,
-    ) -> Self {
-        let machine = StateMachine { list, mark, applier, disk, snapshots, space };
-        machine.publish();
-        machine
+    pub(crate) fn new(applier: Applier, disk: Disk, snapshots: Snapshots, space: Arc<Space>) -> Self {
+        StateMachine { applier, changes: Changes::default(), disk, snapshots, space }
     }
 
-    fn index(&self) -> u64 {
-        self.mark.last_applied.map_or(0, |id| id.index)
+    /// Applies the first of these entries, as many as go together, and makes known what came of them: to readers, to
+    /// callers, to the disk.
+    async fn apply_some(&mut self, entries: &mut VecDeque<EntryResponder<TypeConfig>>) -> io::Result<()> {
+        let StateMachine { applier: Applier { head, passed, outbox }, changes, disk, .. } = self;
+        let mut responders = Vec::new();
+        let (mark, stored, own) = {
+            let current = &mut *head.lock();
+            let rest_before = current.list.without_entries();
+            let mut group = Group { current, changes, outbox, own: Vec::new() };
+            while let Some((entry, responder)) = entries.pop_front() {
+                group.apply(&entry)?;
+                responders.extend(responder);
+                if group.is_full() {
+                    break;
+                }
+            }
+            let passes = group.passes();
+            let Group { current, changes, own, .. } = group;
+            let (count, decided) = (changes.len(), changes.decide());
+            let stored = current.mark.digest.follow(&rest_before, changes)?;
+            head.moved(current, count, decided);
+            if passes {
+                passed.note(current.index(), current.mark.digest);
+            }
+            (current.mark.clone(), stored, own)
+        };
+        for (index, first_sequence, outcomes) in own {
+            outbox.applied(index, first_sequence, outcomes);
+        }
+        responders.into_iter().for_each(|responder| responder.send(()));
+        disk.apply(mark, stored, || head.lock().list.clone()).await
     }
+}
 
-    fn publish(&self) {
-        let index = self.index();
-        self.applier.picture.store(Arc::new(Picture {
-            list: self.list.clone(),
-            index,
-            digest: self.mark.digest,
-            pending: 0,
-        }));
-        self.applier.applied.send_replace(index);
-    }
+/// Entries that are applied one after the other, before the result is made known.
+struct Group<'a> {
+    current: &'a mut Current,
+    changes: &'a mut Changes,
+    outbox: &'a Outbox,
+    own: Vec<Own>,
+}
 
-    /// Applies one entry; its changes are added, its outcomes go out once they are settled.
-    fn apply_entry(&mut self, entry: &crate::types::Entry, effects: &mut Effects) -> io::Result<()> {
+impl Group<'_> {
+    fn apply(&mut self, entry: &Entry) -> io::Result<()> {
         let log_id = entry.log_id();
-        self.mark.last_applied = Some((&log_id).into());
+        self.current.mark.last_applied = Some((&log_id).into());
         match &entry.payload {
             EntryPayload::Blank => {}
             EntryPayload::Membership(membership) => {
                 let stored = StoredMembership::new(Some(log_id), membership.clone());
-                self.mark.membership = (&stored).into();
+                self.current.mark.membership = (&stored).into();
             }
             EntryPayload::Normal(encoded) => {
                 let newer = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
@@ -93,55 +108,44 @@ impl StateMachine {
                     newer(version::too_old(format_args!("log index {}: {error}", log_id.index)))
                 };
                 let batch: Batch = codec::decode(Content::Batch, &encoded.0).map_err(unknown)?;
-                let applied = self.list.apply(log_id.index, &batch);
-                version::check(&self.list).map_err(newer)?;
-                effects.changes.join(applied.changes);
-                if !self.applier.outbox.is_of(batch.origin) {
+                let applied = self.current.list.apply(log_id.index, &batch);
+                version::check(&self.current.list).map_err(newer)?;
+                self.changes.join(applied.changes);
+                if !self.outbox.is_of(batch.origin) {
                     return Ok(());
                 }
                 if applied.rejected {
                     tracing::warn!(?batch.origin, batch.first_sequence, "own writes came out of order; sending again");
-                    self.applier.outbox.reset_session();
+                    self.outbox.reset_session();
                 } else {
-                    effects.own.push((log_id.index, batch.first_sequence, applied.outcomes));
+                    self.own.push((log_id.index, batch.first_sequence, applied.outcomes));
                 }
             }
         }
         Ok(())
     }
 
-    /// Makes the changes of a group of entries known: to the digest, to readers, to callers, to the disk.
-    async fn settle(&mut self, effects: Effects, responders: Vec<Responder>) -> io::Result<()> {
-        let before = self.applier.picture.load_full();
-        let stored = self.mark.digest.follow(&before.list, effects.changes)?;
-        drop(before);
-        self.publish();
-        if self.index().is_multiple_of(REMEMBERED_EVERY) {
-            self.applier.passed.note(self.index(), self.mark.digest);
-        }
-        for (index, first_sequence, outcomes) in effects.own {
-            self.applier.outbox.applied(index, first_sequence, outcomes);
-        }
-        responders.into_iter().for_each(|responder| responder.send(()));
-        self.disk.apply(self.mark.clone(), stored, &self.list).await
+    /// Whether what was applied is to be made known before anything else is.
+    fn is_full(&self) -> bool {
+        self.changes.len() >= CHANGES_TOGETHER || self.passes()
+    }
+
+    /// Whether the digest at this index is remembered.
+    fn passes(&self) -> bool {
+        self.current.index().is_multiple_of(REMEMBERED_EVERY)
     }
 }
 
-/// What a group of entries leaves to be done once all of them are applied.
-#[derive(Default)]
-struct Effects {
-    changes: Changes,
-    own: Vec<(u64, u64, Vec<Option<Outcome>>)>,
-}
-
-type Responder = openraft::storage::ApplyResponder<TypeConfig>;
+/// What came of a batch of this node: its index, its first sequence, and an outcome a command.
+type Own = (u64, u64, Vec<Option<Outcome>>);
 
 impl RaftStateMachine<TypeConfig> for StateMachine {
     type SnapshotData = SnapshotFile;
     type SnapshotBuilder = SnapshotBuilder;
 
     async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
-        Ok((self.mark.last_applied.map(LogId::from), self.mark.membership.clone().into()))
+        let mark = &self.applier.head.lock().mark;
+        Ok((mark.last_applied.map(LogId::from), mark.membership.clone().into()))
     }
 
     async fn apply<S>(&mut self, entries: S) -> io::Result<()>
@@ -150,20 +154,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     {
         // What tells the other nodes of these entries goes first: then they apply them at the same time.
         tokio::task::yield_now().await;
-        let mut groups = entries.ready_chunks(ENTRIES_PER_PICTURE);
+        let mut groups = entries.ready_chunks(ENTRIES_TOGETHER);
         while let Some(group) = groups.next().await {
-            let mut effects = Effects::default();
-            let mut responders = Vec::new();
-            for item in group {
-                let (entry, responder) = item?;
-                self.apply_entry(&entry, &mut effects)?;
-                responders.extend(responder);
-                let passes = self.index().is_multiple_of(REMEMBERED_EVERY);
-                if effects.changes.len() >= KEYS_PER_PICTURE || passes {
-                    self.settle(std::mem::take(&mut effects), std::mem::take(&mut responders)).await?;
-                }
+            let mut group: VecDeque<_> = group.into_iter().collect::<io::Result<_>>()?;
+            while !group.is_empty() {
+                self.apply_some(&mut group).await?;
             }
-            self.settle(effects, responders).await?;
         }
         Ok(())
     }
@@ -178,13 +174,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        let current = self.applier.head.lock();
+        let DiskMark { last_applied, membership, digest } = current.mark.clone();
         SnapshotBuilder {
-            header: Header {
-                last_log_id: self.mark.last_applied,
-                membership: self.mark.membership.clone(),
-                digest: self.mark.digest,
-            },
-            list: self.list.clone(),
+            header: Header { last_log_id: last_applied, membership, digest },
+            list: current.list.clone(),
             snapshots: self.snapshots.clone(),
             disk: self.disk.clone(),
         }
@@ -200,15 +194,14 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let kept = header.clone();
         blocking(move || snapshots.keep(&kept, &received)).await?;
         version::check(&list).map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why))?;
-        self.list = list;
-        self.mark = DiskMark {
+        let mark = DiskMark {
             last_applied: header.last_log_id,
             membership: header.membership,
             digest: header.digest,
         };
-        self.publish();
-        self.applier.outbox.overtaken(&self.list);
-        self.disk.replace(self.mark.clone(), self.list.clone())
+        self.applier.head.replace(list.clone(), mark.clone());
+        self.applier.outbox.overtaken(&list);
+        self.disk.replace(mark, list)
     }
 
     async fn get_current_snapshot(

@@ -1,7 +1,7 @@
 //! What a node keeps on its disk, and the openraft adapters over it, which translate and decide nothing.
 //!
 //! `log` holds the vote and the log; `disk` is sled, the list as it was at some index; `snapshot` files stand
-//! for purged log. The list itself lives in memory, in `machine`.
+//! for purged log. The list itself lives in memory, in `head`; `machine` applies to it.
 
 mod committed;
 mod damage;
@@ -9,6 +9,7 @@ mod digest;
 mod disk;
 #[cfg(test)]
 mod garbage;
+mod head;
 mod identity;
 mod keys;
 mod log;
@@ -21,6 +22,7 @@ mod suite;
 pub(crate) use damage::Unopened;
 pub(crate) use digest::{StateDigest, encode as encode_record};
 pub(crate) use disk::{Disk, DiskMark};
+pub(crate) use head::Head;
 pub(crate) use identity::{
     begin_restoring, finish_restoring, last_incarnation, next_incarnation, read_identity, write_identity,
 };

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::type_config::TypeConfigExt;
 use tempfile::TempDir;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::blocklist::Origin;
-use crate::cluster::Picture;
 use crate::outbox::{Limits, Outbox};
 use crate::space::Space;
-use crate::store::{Applier, Disk, LogStore, PendingFile, Snapshots, StateMachine};
+use crate::store::{Applier, Disk, Head, LogStore, PendingFile, Snapshots, StateMachine};
 use crate::types::TypeConfig;
 
 struct Stores;
@@ -34,13 +32,12 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for Stores {
         };
         let outbox = Outbox::new(Origin { node: 1, incarnation: 1 }, limits, file, kept);
         let applier = Applier {
-            picture: Arc::new(ArcSwap::from_pointee(Picture::default())),
+            head: Arc::new(Head::new(list, mark)),
             passed: Default::default(),
-            applied: watch::Sender::new(0),
             outbox: Arc::new(outbox),
         };
         let space = Arc::new(Space::open(dir.path(), 0).unwrap());
-        Ok((dir, log, StateMachine::new(list, mark, applier, disk, snapshots, space)))
+        Ok((dir, log, StateMachine::new(applier, disk, snapshots, space)))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Applying a batch: each command once, in order, whatever is sent again. No clock, no chance, no settings of
 //! one node: the same batches give the same list everywhere.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::memory::CHAPTER_SUBJECTS;
@@ -13,7 +12,7 @@ use crate::blocklist::command::{Actor, Batch, Command, Operation, Outcome, Refus
 use crate::blocklist::entry::Entry;
 use crate::blocklist::kind::Kind;
 use crate::blocklist::observable::Observable;
-use crate::blocklist::record::{OriginMark, RecordKey};
+use crate::blocklist::record::{Before, OriginMark, RecordKey};
 use crate::blocklist::timestamp::Timestamp;
 
 /// The list while a batch is applied to it, and the keys touched so far.
@@ -22,14 +21,14 @@ pub(super) struct Applying<'a> {
     pub(super) index: u64,
     /// The time of the command that is being applied.
     time: Timestamp,
-    touched: BTreeMap<RecordKey, Touched>,
+    /// In the order in which it was touched, some of it several times.
+    touched: Vec<(RecordKey, Touched)>,
 }
 
 /// What is known of a record that was touched.
-#[derive(Default)]
 pub(super) struct Touched {
-    /// There was no such record when it was first touched.
-    pub(super) new: bool,
+    /// What it was when it was first touched.
+    pub(super) before: Before,
     /// The entry that it is since it was last touched, where somebody had it in hand.
     pub(super) entry: Option<Arc<Entry>>,
 }
@@ -40,8 +39,7 @@ impl List {
         let Some(last) = self.last_sequence(batch) else {
             return Applied { rejected: true, ..Applied::default() };
         };
-        let mut applying =
-            Applying { list: self, index, time: Timestamp::default(), touched: BTreeMap::new() };
+        let mut applying = Applying { list: self, index, time: Timestamp::default(), touched: Vec::new() };
         let mut outcomes = Vec::with_capacity(batch.commands.len());
         let mut reached = last;
         for (command, offset) in batch.commands.iter().zip(0..) {
@@ -58,8 +56,8 @@ impl List {
             applying.list.put_origin(batch.origin.node, mark);
             applying.touch(RecordKey::Origin(batch.origin.node));
         }
-        let touched = applying.touched;
-        let values = touched.keys().filter_map(|key| match key {
+        let touched = by_key(applying.touched);
+        let values = touched.iter().filter_map(|(key, _)| match key {
             RecordKey::Entry(value) => Some(value.clone()),
             _ => None,
         });
@@ -140,13 +138,14 @@ impl Applying<'_> {
         result.unwrap_or_else(Outcome::Refused)
     }
 
+    /// Notes that something other than an entry is changed.
     pub(super) fn touch(&mut self, key: RecordKey) {
-        self.touched.entry(key).or_default().entry = None;
+        self.touch_known(key, Before::AsListed, None);
     }
 
-    /// The same, for what is not in the list before this command.
-    fn touch_new(&mut self, key: RecordKey, entry: Option<Arc<Entry>>) {
-        self.touched.entry(key).or_insert(Touched { new: true, entry: None }).entry = entry;
+    /// Notes what a record was before this command, and what an entry is since.
+    fn touch_known(&mut self, key: RecordKey, before: Before, entry: Option<Arc<Entry>>) {
+        self.touched.push((key, Touched { before, entry }));
     }
 
     /// Remembers what was done to some values; nothing when there are none.
@@ -181,7 +180,7 @@ impl Applying<'_> {
             };
             let (index, part) = self.list.audit[class as usize].add(self.index, deed);
             // No other batch has this index.
-            self.touch_new(RecordKey::Audit(class, index, part), None);
+            self.touch_known(RecordKey::Audit(class, index, part), Before::Nothing, None);
         }
         while let Some((index, part)) = self.list.audit[class as usize].forget_surplus(class.most()) {
             self.touch(RecordKey::Audit(class, index, part));
@@ -206,17 +205,30 @@ impl Applying<'_> {
         }
     }
 
-    /// Notes that the entry of this observable is new, other or gone.
-    pub(super) fn touch_entry(&mut self, value: &Observable) {
+    /// Notes what the entry of this observable was before this command and is now.
+    pub(super) fn touch_entry(
+        &mut self,
+        value: &Observable,
+        before: Option<Arc<Entry>>,
+        now: Option<Arc<Entry>>,
+    ) {
         self.touch_kind(value.kind());
-        self.touch(RecordKey::Entry(value.clone()));
+        self.touch_known(RecordKey::Entry(value.clone()), Before::of(before), now);
     }
+}
 
-    /// The same, for an entry that was not listed before this command.
-    pub(super) fn touch_new_entry(&mut self, entry: Arc<Entry>) {
-        self.touch_kind(entry.value.kind());
-        self.touch_new(RecordKey::Entry(entry.value.clone()), Some(entry));
-    }
+/// What was touched, once a key and in the order of the keys: what it was before the first time, and is since the last.
+fn by_key(mut touched: Vec<(RecordKey, Touched)>) -> Vec<(RecordKey, Touched)> {
+    // Of equal keys it keeps the order.
+    touched.sort_by(|(one, _), (other, _)| one.cmp(other));
+    touched.dedup_by(|(next, again), (key, first)| {
+        let same = next == key;
+        if same {
+            first.entry = again.entry.take();
+        }
+        same
+    });
+    touched
 }
 
 /// The cluster itself and the registration token act without an account, and may do what an admin may.

@@ -53,14 +53,14 @@ impl Applying<'_> {
 
     /// Changes a listed entry in place.
     pub(super) fn change_entry(&mut self, value: &Observable, change: impl FnOnce(&mut WholeEntry)) {
-        let Some(entry) = self.list.entries.get_mut(value) else { return };
-        let before = entry.expires().copied();
-        let entry = Arc::make_mut(entry);
+        let Some(listed) = self.list.entries.get_mut(value) else { return };
+        let before = listed.clone();
+        let entry = Arc::make_mut(listed);
         entry.change(change);
         entry.share(&mut self.list.interner);
         entry.index = self.index;
-        let after = entry.expires().copied();
-        self.list.move_expiry(value, before, after);
-        self.touch_entry(value);
+        let now = listed.clone();
+        self.list.move_expiry(value, before.expires().copied(), now.expires().copied());
+        self.touch_entry(value, Some(before), Some(now));
     }
 }

@@ -145,8 +145,8 @@ fn last_of_each(mut lines: Vec<Exported<'_>>) -> Vec<Exported<'_>> {
 impl Applying<'_> {
     /// Takes an entry off the list and remembers that it was there.
     pub(super) fn drop_entry(&mut self, value: &Observable) {
-        self.list.remove_entry(value);
-        self.touch_entry(value);
+        let before = self.list.remove_entry(value);
+        self.touch_entry(value, before, None);
         self.list.tombstones.put(value.clone(), self.index);
         self.touch(RecordKey::Tombstone(value.clone()));
         while let Some((index, oldest)) = self.list.tombstones.surplus() {

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::List;
+use imbl::OrdSet;
+
 use super::apply::Touched;
+use super::{ByValue, List};
 use crate::blocklist::account::Account;
 use crate::blocklist::allow::Allow;
 use crate::blocklist::audit::Class;
@@ -26,7 +28,7 @@ impl List {
             }
             Record::Account(account) => self.put_account(account),
             Record::Origin(node, mark) => self.put_origin(node, mark),
-            Record::Cluster(cluster) => self.cluster = Arc::new(cluster),
+            Record::Cluster(cluster) => self.cluster = Arc::new(*cluster),
             Record::LastChanged(kind, index) => {
                 self.recent.miss(index);
                 self.last_changed[kind as usize] = index;
@@ -44,7 +46,7 @@ impl List {
             Record::Hook(hook) => drop(self.hooks.insert(hook.name.clone(), hook)),
             Record::Import(import) => drop(self.imports.insert(import.name.clone(), import)),
             Record::Modified(kind, modified) => self.modified[kind as usize] = Some(modified),
-            Record::Settings(settings) => self.settings = Arc::new(settings),
+            Record::Settings(settings) => self.settings = Arc::new(*settings),
             Record::NodeAddresses(node, addresses) => self.put_node_addresses(node, addresses),
         }
     }
@@ -95,10 +97,10 @@ impl List {
             .chain(modified)
     }
 
-    /// What became of a key that was touched, and where it was known that it is new.
+    /// What became of a key that was touched.
     pub(super) fn change(&self, (key, touched): (RecordKey, Touched)) -> Change {
         let record = touched.entry.map(Record::Entry).or_else(|| self.record(&key));
-        Change { record, key, new: touched.new }
+        Change { key, before: touched.before, record }
     }
 
     /// The record of a key.
@@ -138,8 +140,8 @@ impl List {
         }
     }
 
-    /// Gives the entry as it is listed now.
-    pub(super) fn put_entry(&mut self, mut entry: Arc<Entry>) -> Arc<Entry> {
+    /// Gives what was listed before, and the entry as it is listed now.
+    pub(super) fn put_entry(&mut self, mut entry: Arc<Entry>) -> (Option<Arc<Entry>>, Arc<Entry>) {
         Arc::make_mut(&mut entry).share(&mut self.interner);
         let listed = entry.clone();
         let value = entry.value.clone();
@@ -160,19 +162,26 @@ impl List {
                 self.widths.add(network.net());
             }
         }
-        listed
+        (before, listed)
     }
 
-    pub(super) fn remove_entry(&mut self, value: &Observable) {
-        if let Some(entry) = self.entries.remove(value) {
-            self.move_expiry(value, entry.expires().copied(), None);
-            self.counts[value.kind() as usize] -= 1;
-            self.uncount(entry.account());
-            self.zones.remove(value);
-            if let Observable::Ip(network) = value {
-                self.widths.remove(network.net());
-            }
+    /// Gives what was listed.
+    pub(super) fn remove_entry(&mut self, value: &Observable) -> Option<Arc<Entry>> {
+        let entry = self.entries.remove(value)?;
+        self.move_expiry(value, entry.expires().copied(), None);
+        self.counts[value.kind() as usize] -= 1;
+        self.uncount(entry.account());
+        self.zones.remove(value);
+        if let Observable::Ip(network) = value {
+            self.widths.remove(network.net());
         }
+        Some(entry)
+    }
+
+    /// All of it but the entries, in which `Before::AsListed` is looked up: of those it would hold every node of the
+    /// map, and each that is changed then would have to be copied.
+    pub(crate) fn without_entries(&self) -> List {
+        List { entries: ByValue::default(), by_expiry: OrdSet::default(), ..self.clone() }
     }
 
     /// An account has one entry less.
@@ -234,12 +243,12 @@ impl List {
 
     fn cluster_record(&self) -> Option<Record> {
         let founded = *self.cluster != ClusterInfo::default();
-        founded.then(|| Record::Cluster(ClusterInfo::clone(&self.cluster)))
+        founded.then(|| Record::Cluster(Box::new(ClusterInfo::clone(&self.cluster))))
     }
 
     fn settings_record(&self) -> Option<Record> {
         let decided = *self.settings != ClusterSettings::default();
-        decided.then(|| Record::Settings(ClusterSettings::clone(&self.settings)))
+        decided.then(|| Record::Settings(Box::new(ClusterSettings::clone(&self.settings))))
     }
 
     fn feed_floor_record(&self, kind: Kind) -> Option<Record> {

@@ -115,8 +115,8 @@ impl Applying<'_> {
             return Ok(Line::Sighted);
         }
         let entry = new_entry(&settled, report, self.index, import);
-        let entry = self.list.put_entry(Arc::new(entry.into()));
-        self.touch_new_entry(entry);
+        let (before, entry) = self.list.put_entry(Arc::new(entry.into()));
+        self.touch_entry(&report.value, before, Some(entry));
         self.unbury(&report.value);
         Ok(Line::Added)
     }

@@ -79,7 +79,7 @@ impl Applying<'_> {
     pub(super) fn keep_entry(&mut self, mut entry: WholeEntry) {
         let value: Observable = entry.value.clone();
         entry.index = self.index;
-        self.list.put_entry(Arc::new(entry.into()));
-        self.touch_entry(&value);
+        let (before, now) = self.list.put_entry(Arc::new(entry.into()));
+        self.touch_entry(&value, before, Some(now));
     }
 }

@@ -1,7 +1,9 @@
 //! Deleting by role: an analyst removes, a sensor withdraws what it said itself.
 
 use super::fixtures::{Desk, actor, ip, not_found, report};
-use crate::blocklist::{Change, Kind, Line, Operation, Outcome, Record, RecordKey, Refusal, Report, Role};
+use crate::blocklist::{
+    Before, Change, Kind, Line, Operation, Outcome, Record, RecordKey, Refusal, Report, Role,
+};
 
 const ADDRESS: &str = "192.0.2.1";
 
@@ -29,13 +31,14 @@ fn an_analyst_removes_what_others_reported() {
     let mut desk = Desk::default();
     add_as(&mut desk, "ossec1", "a");
     add_as(&mut desk, "ossec2", "b");
+    let before = Before::Entry(desk.list.get(&ip(ADDRESS)).unwrap().clone());
     let deletion = super::fixtures::command(2, actor("joe", Role::Analyst), delete());
     let (outcome, changes) = desk.send(deletion);
     assert_eq!(outcome, Outcome::Lines(vec![Line::Deleted]));
     assert!(desk.list.get(&ip(ADDRESS)).is_none());
-    let gone = Change { key: RecordKey::Entry(ip(ADDRESS)), record: None, new: false };
+    let gone = Change { key: RecordKey::Entry(ip(ADDRESS)), before, record: None };
     let last = Record::LastChanged(Kind::Ip, 3);
-    let last = Change { key: last.key(), record: Some(last), new: false };
+    let last = Change { key: last.key(), before: Before::AsListed, record: Some(last) };
     assert!(changes.contains(&gone) && changes.contains(&last), "{changes:?}");
 
     assert_eq!(add_as(&mut desk, "ossec1", "a"), Line::Added, "a new entry, with no memory of the old");

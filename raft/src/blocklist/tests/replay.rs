@@ -216,11 +216,12 @@ proptest! {
                 break;
             }
             let (now, later) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
+            let rest_before = list.without_entries();
             let applied = list.apply(index, &batch(first, now.to_vec()));
             let keys: Vec<&RecordKey> = applied.changes.iter().map(|change| &change.key).collect();
             proptest::prop_assert!(keys.is_sorted_by(|a, b| a < b), "a key twice: {:?}", keys);
-            for Change { key, record, new } in applied.changes {
-                proptest::prop_assert!(!new || !stored.contains_key(&key), "not new: {:?}", key);
+            for Change { key, before, record } in applied.changes {
+                prop_assert_eq!(before.record(&key, &rest_before), stored.get(&key).cloned(), "{:?} before", key);
                 match record {
                     Some(record) => stored.insert(key, record),
                     None => stored.remove(&key),

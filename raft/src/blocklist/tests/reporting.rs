@@ -2,8 +2,8 @@
 
 use super::fixtures::{Desk, actor, command, ip, report};
 use crate::blocklist::{
-    COMMENT_BYTES_MAX, Change, Kind, Line, OTHER_SOURCES, Operation, Outcome, Record, Refusal, Report, Role,
-    SOURCES_MAX, Timestamp,
+    Before, COMMENT_BYTES_MAX, Change, Kind, Line, OTHER_SOURCES, Operation, Outcome, Record, Refusal,
+    Report, Role, SOURCES_MAX, Timestamp,
 };
 
 const ADDRESS: &str = "192.0.2.1";
@@ -128,8 +128,11 @@ fn a_batch_changes_each_key_once() {
     let (_, changes) = desk.send(command(1, actor("pts2021", Role::Analyst), add));
     let records: Vec<Record> = desk.list.records().collect();
     let expected = records.into_iter().map(|record| {
-        let new = matches!(record, Record::Entry(_) | Record::Audit(..));
-        Change { key: record.key(), record: Some(record), new }
+        let before = match record {
+            Record::Entry(_) | Record::Audit(..) => Before::Nothing,
+            _ => Before::AsListed,
+        };
+        Change { key: record.key(), before, record: Some(record) }
     });
     assert_eq!(changes, expected.collect::<Vec<_>>());
     assert_eq!(changes.len(), 5, "two entries, the outbox mark, the last change of the kind, the audit");

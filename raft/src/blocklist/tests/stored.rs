@@ -109,7 +109,7 @@ fn records_keep_their_bytes() {
         time_added: Timestamp(5),
         prevented: 3,
     };
-    check(&Record::Settings(settings()), "0501102018300101780107010afb201c013c");
+    check(&Record::Settings(settings().into()), "0501102018300101780107010afb201c013c");
     check(
         &Record::NodeAddresses(2, ["2001:db8::7".parse().unwrap()].into()),
         "0602010120010db8000000000000000000000007",

@@ -117,12 +117,13 @@ impl Disk {
         self.progress.stored_index.load(Ordering::Relaxed)
     }
 
-    /// Hands on what changed to make the list what it is now; waits while too much is waiting already.
+    /// Hands on what changed to make the list what it is now; waits while too much is waiting already. The list itself
+    /// is asked for when a new ground is to be laid.
     pub(crate) async fn apply(
         &self,
         mark: DiskMark,
         changes: Vec<StoredChange>,
-        list: &List,
+        list: impl FnOnce() -> List,
     ) -> io::Result<()> {
         let keys = u32::try_from(changes.len().clamp(1, QUEUE_KEYS_MAX)).map_err(io::Error::other)?;
         let room = self.room.clone().acquire_many_owned(keys).await.map_err(io::Error::other)?;
@@ -132,7 +133,7 @@ impl Disk {
         let enough = (CHANGES_PER_RECORD * grounded).max(CHANGES_MIN);
         if changed >= enough && !self.progress.laying.swap(true, Ordering::Relaxed) {
             self.progress.changed.store(0, Ordering::Relaxed);
-            self.work.send(Work::Lay(Box::new(list.clone())))?;
+            self.work.send(Work::Lay(Box::new(list())))?;
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ async fn stored(home: &Path) -> PathBuf {
     let dir = home.join("list");
     let (disk, _, aside) = open(&dir).unwrap();
     assert_eq!(aside, None);
-    disk.apply(mark(7), Vec::new(), &List::default()).await.unwrap();
+    disk.apply(mark(7), Vec::new(), List::default).await.unwrap();
     disk.close().await.unwrap();
     dir
 }
@@ -120,12 +120,12 @@ impl Desk {
 
     async fn apply(&mut self, command: Command) {
         self.sent += 1;
-        let before = self.list.clone();
+        let before = self.list.without_entries();
         let mut changes = Changes::default();
         changes.join(self.list.apply(self.sent, &batch(self.sent, vec![command])).changes);
         self.mark.last_applied = mark(self.sent).last_applied;
-        let stored = self.mark.digest.follow(&before, changes).unwrap();
-        self.disk().apply(self.mark.clone(), stored, &self.list).await.unwrap();
+        let stored = self.mark.digest.follow(&before, &mut changes).unwrap();
+        self.disk().apply(self.mark.clone(), stored, || self.list.clone()).await.unwrap();
     }
 
     fn lay(&self) {
