@@ -42,7 +42,12 @@ fn options() -> impl Options {
 
 /// Writes a value into its envelope.
 pub(crate) fn encode<T: Serialize>(content: Content, value: &T) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
+    encode_sized(content, value, TYPICAL_BYTES)
+}
+
+/// The same with room for so many bytes from the start.
+pub(crate) fn encode_sized<T: Serialize>(content: Content, value: &T, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(bytes);
     encode_into(&mut bytes, content, value)?;
     Ok(bytes)
 }

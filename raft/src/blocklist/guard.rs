@@ -91,8 +91,8 @@ pub(super) fn never(settings: &ClusterSettings) -> impl Iterator<Item = Network>
 fn special(net: IpNet, allow_private: bool) -> Option<&'static str> {
     let (never, private) = match net {
         IpNet::V4(net) => {
-            let never = NEVER_V4.iter().find(|(range, _)| range.contains(&net) || net.contains(range));
-            let private = PRIVATE_V4.iter().any(|range| range.contains(&net) || net.contains(range));
+            let never = NEVER_V4.iter().find(|(range, _)| meet(*range, net));
+            let private = PRIVATE_V4.iter().any(|range| meet(*range, net));
             (never.map(|(_, word)| *word), private)
         }
         IpNet::V6(net) => {
@@ -102,6 +102,12 @@ fn special(net: IpNet, allow_private: bool) -> Option<&'static str> {
         }
     };
     never.or_else(|| (private && !allow_private).then_some("private"))
+}
+
+/// Whether one of them holds the other. Every report is asked this of every range.
+fn meet(one: Ipv4Net, other: Ipv4Net) -> bool {
+    let shorter = one.prefix_len().min(other.prefix_len());
+    (one.addr().to_bits() ^ other.addr().to_bits()).leading_zeros() >= u32::from(shorter)
 }
 
 /// The IPv4 addresses that the IPv6 addresses of a network carry.

@@ -13,7 +13,6 @@
 //! twice as many changes as records, the writer lays a new ground from a still picture: blocks of the next generation,
 //! then `f0`. What `f0` does not name is nobody's, and is swept. Integers are big-endian, blocks packed.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
@@ -142,7 +141,9 @@ impl Blocks {
     pub(super) fn finish(&mut self) -> io::Result<Option<Vec<u8>>> {
         self.bytes = 0;
         let records = std::mem::take(&mut self.records);
-        (!records.is_empty()).then(|| codec::encode(Content::Block, &records)).transpose()
+        (!records.is_empty())
+            .then(|| codec::encode_sized(Content::Block, &records, 2 * BLOCK_BYTES))
+            .transpose()
     }
 }
 
@@ -151,19 +152,21 @@ pub(super) fn read_block(bytes: &[u8]) -> io::Result<Vec<Bytes>> {
     codec::decode(Content::Block, &packing::unpack(bytes)?)
 }
 
+/// Bytes of a change in a block, or a few less.
+pub(super) fn change_bytes((key, value): &StoredChange) -> usize {
+    key.len() + value.as_ref().map_or(0, Bytes::len)
+}
+
 /// Cuts changes into blocks.
-pub(super) fn change_blocks(changes: BTreeMap<Bytes, Option<Bytes>>) -> io::Result<Vec<Vec<u8>>> {
-    let (mut blocks, mut block, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for (key, value) in changes {
-        bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
-        block.push((key, value));
-        if bytes >= BLOCK_BYTES {
-            blocks.push(codec::encode(Content::Changes, &std::mem::take(&mut block))?);
-            bytes = 0;
-        }
-    }
-    if !block.is_empty() {
-        blocks.push(codec::encode(Content::Changes, &block)?);
+pub(super) fn change_blocks(changes: &[StoredChange]) -> io::Result<Vec<Vec<u8>>> {
+    let (mut blocks, mut bytes) = (Vec::new(), 0);
+    let full = changes.split_inclusive(|change| {
+        let is_full = bytes + change_bytes(change) >= BLOCK_BYTES;
+        bytes = if is_full { 0 } else { bytes + change_bytes(change) };
+        is_full
+    });
+    for block in full {
+        blocks.push(codec::encode_sized(Content::Changes, &block, 2 * BLOCK_BYTES)?);
     }
     Ok(blocks)
 }
@@ -175,6 +178,8 @@ pub(super) fn read_changes(bytes: &[u8]) -> io::Result<Vec<StoredChange>> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -220,7 +225,7 @@ mod tests {
 
         let change = |number: u32| (record(number), number.is_multiple_of(3).then(|| record(number / 2)));
         let changes: BTreeMap<_, _> = (0..2000).map(change).collect();
-        let blocks = change_blocks(changes.clone()).unwrap();
+        let blocks = change_blocks(&Vec::from_iter(changes.clone())).unwrap();
         assert!(blocks.len() > 5);
         let read: BTreeMap<_, _> = blocks.iter().flat_map(|block| read_changes(block).unwrap()).collect();
         assert_eq!(read, changes);
@@ -238,6 +243,6 @@ mod tests {
         assert_eq!(blocks.push(Bytes::from_static(b"ab")).unwrap(), None);
         assert_eq!(blocks.finish().unwrap().map(hex).unwrap(), "5d0a0101026162");
         let changes = [("k".into(), Some("v".into())), ("l".into(), None)];
-        assert_eq!(hex(change_blocks(changes.into()).unwrap().remove(0)), "5d0b0102016b010176016c00");
+        assert_eq!(hex(change_blocks(&changes).unwrap().remove(0)), "5d0b0102016b010176016c00");
     }
 }

@@ -5,12 +5,11 @@ use std::io;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::DiskMark;
-use super::layout::StoredChange;
+use super::layout::{self, StoredChange};
 use crate::blocklist::List;
 
 /// The changes of some consecutive log entries, and the mark after them.
@@ -22,8 +21,7 @@ pub(super) struct ChangeSet {
 
 impl ChangeSet {
     pub(super) fn bytes(&self) -> usize {
-        let of = |(key, value): &StoredChange| key.len() + value.as_ref().map_or(0, Bytes::len);
-        self.changes.iter().map(of).sum()
+        self.changes.iter().map(layout::change_bytes).sum()
     }
 }
 

@@ -1,6 +1,5 @@
 //! The thread that writes the list to sled, behind the list in memory.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::layout::{self, BATCH_BLOCKS, BLOCK_BYTES, Blocks, Ground, Place};
+use super::layout::{self, BATCH_BLOCKS, BLOCK_BYTES, Blocks, Ground, Place, StoredChange};
 use super::packing::Packer;
 use super::queue::{ChangeSet, Queue, Work};
 use super::{DiskMark, Progress, index_of};
@@ -69,7 +68,7 @@ impl Writer {
         queue: &mut Queue,
     ) -> io::Result<()> {
         let mut bytes = first.bytes();
-        let mut changes: BTreeMap<_, _> = first.changes.into_iter().collect();
+        let mut changes = first.changes;
         let mut mark = first.mark;
         let mut rooms = vec![first.room];
         loop {
@@ -91,7 +90,7 @@ impl Writer {
             }
         }
         let mut batch = sled::Batch::default();
-        for block in layout::change_blocks(changes)? {
+        for block in layout::change_blocks(&last_of_each(changes))? {
             batch.insert(layout::change_key(self.place.next_change), self.packer.pack(&block)?);
             self.place.next_change += 1;
         }
@@ -211,4 +210,18 @@ impl Writer {
         self.db.flush()?;
         File::open(&self.file)?.sync_data()
     }
+}
+
+/// In the order of the keys, and of each key the last change.
+fn last_of_each(mut changes: Vec<StoredChange>) -> Vec<StoredChange> {
+    // Each set is in order: the sort finds these runs, and of equal keys keeps the order.
+    changes.sort_by(|(one, _), (other, _)| one.cmp(other));
+    changes.dedup_by(|(next, change), (key, last)| {
+        let same = next == key;
+        if same {
+            *last = change.take();
+        }
+        same
+    });
+    changes
 }
