@@ -2,10 +2,12 @@
 //! their end, nothing is skipped, flattened or untagged.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::account::{Role, Token};
 use super::allow::NewAllow;
@@ -203,8 +205,10 @@ pub struct Report {
     /// What was seen.
     pub value: Observable,
     /// Why it is bad.
+    #[serde(deserialize_with = "shared")]
     pub comment: Arc<str>,
     /// Who saw it; when empty, the actor's address.
+    #[serde(deserialize_with = "shared")]
     pub source: Arc<str>,
     /// Seconds until it leaves the list; `None` is the cluster's default, 0 and less is never.
     pub ttl: Option<i64>,
@@ -392,4 +396,23 @@ impl Operation {
             _ => 1,
         }
     }
+}
+
+/// Reads a text of a report; serde's own way makes a `Box` first, and copies it.
+fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+    struct Text;
+
+    impl Visitor<'_> for Text {
+        type Value = Arc<str>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Arc<str>, E> {
+            Ok(text.into())
+        }
+    }
+
+    deserializer.deserialize_str(Text)
 }

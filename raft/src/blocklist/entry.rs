@@ -86,6 +86,30 @@ pub struct WholeEntry {
 }
 
 impl Entry {
+    /// What a report lists that has no tags and tells of the moment in which it is applied, as nearly all do: the same as
+    /// with everything spelled out, without doing that.
+    pub(super) fn of_plain_report(
+        value: Observable,
+        time: Timestamp,
+        index: u64,
+        comment: Arc<str>,
+        reporter: Arc<Reporter>,
+        expires: Option<Timestamp>,
+    ) -> Entry {
+        let more = expires.map(|_| Box::new(More { expires, ..More::default() }));
+        Entry {
+            value,
+            time_added: time,
+            time_updated: time,
+            sighting: 0,
+            comment,
+            index,
+            listed: index,
+            reporter,
+            more,
+        }
+    }
+
     /// Who saw it first.
     pub fn source(&self) -> &Arc<str> {
         &self.reporter.source
@@ -176,6 +200,10 @@ impl Entry {
 }
 
 impl Reporter {
+    pub(super) fn new(source: Arc<str>, account: Arc<str>, import: Arc<str>) -> Reporter {
+        Reporter { source, account, import }
+    }
+
     /// The same with its texts shared.
     pub(super) fn with_texts(&self, mut share: impl FnMut(&str) -> Arc<str>) -> Reporter {
         Reporter { source: share(&self.source), account: share(&self.account), import: share(&self.import) }

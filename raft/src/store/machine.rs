@@ -55,7 +55,7 @@ impl StateMachine {
     async fn apply_some(&mut self, entries: &mut VecDeque<EntryResponder<TypeConfig>>) -> io::Result<()> {
         let StateMachine { applier: Applier { head, passed, outbox }, changes, disk, .. } = self;
         let mut responders = Vec::new();
-        let (mark, stored, own) = {
+        let (mark, stored, entries_listed, own) = {
             let current = &mut *head.lock();
             let rest_before = current.list.without_entries();
             let mut group = Group { current, changes, outbox, own: Vec::new() };
@@ -74,13 +74,13 @@ impl StateMachine {
             if passes {
                 passed.note(current.index(), current.mark.digest);
             }
-            (current.mark.clone(), stored, own)
+            (current.mark.clone(), stored, current.list.entry_count(), own)
         };
         for (index, first_sequence, outcomes) in own {
             outbox.applied(index, first_sequence, outcomes);
         }
         responders.into_iter().for_each(|responder| responder.send(()));
-        disk.apply(mark, stored, || head.lock().list.clone()).await
+        disk.apply(mark, stored, entries_listed, || head.lock().list.clone()).await
     }
 }
 

@@ -136,6 +136,11 @@ impl List {
         self.counts[kind as usize]
     }
 
+    /// How many entries of all kinds are listed.
+    pub(crate) fn entry_count(&self) -> usize {
+        self.counts.iter().sum()
+    }
+
     /// The index of the last change to entries of this kind; 0 when there was none. The ground of ETags.
     pub fn last_changed(&self, kind: Kind) -> u64 {
         self.last_changed[kind as usize]

@@ -9,7 +9,7 @@ use crate::blocklist::audit::Action;
 use crate::blocklist::command::{
     Actor, COMMENT_BYTES_MAX, Line, Outcome, Refusal, Report, SOURCE_BYTES_MAX, TAG_BYTES_MAX, TAGS_MAX,
 };
-use crate::blocklist::entry::{Entry, WholeEntry};
+use crate::blocklist::entry::{Entry, Reporter, WholeEntry};
 use crate::blocklist::observable::Observable;
 use crate::blocklist::sources::Sources;
 use crate::blocklist::timestamp::Timestamp;
@@ -114,8 +114,8 @@ impl Applying<'_> {
             self.change_entry(&report.value, |entry| count_sighting(entry, &settled, report));
             return Ok(Line::Sighted);
         }
-        let entry = new_entry(&settled, report, self.index, import);
-        let (before, entry) = self.list.put_entry(Arc::new(entry.into()));
+        let entry = new_entry(settled, report, self.index, import);
+        let (before, entry) = self.list.put_entry(Arc::new(entry));
         self.touch_entry(&report.value, before, Some(entry));
         self.unbury(&report.value);
         Ok(Line::Added)
@@ -171,7 +171,23 @@ impl Applying<'_> {
     }
 }
 
-fn new_entry(settled: &Settled, report: &Report, index: u64, import: &Arc<str>) -> WholeEntry {
+fn new_entry(settled: Settled, report: &Report, index: u64, import: &Arc<str>) -> Entry {
+    if report.tags.is_empty() && settled.seen == settled.time {
+        let expires = settled.ttl.and_then(|ttl| expiry(settled.time, ttl));
+        let reporter = Arc::new(Reporter::new(settled.source, settled.account, import.clone()));
+        return Entry::of_plain_report(
+            report.value.clone(),
+            settled.time,
+            index,
+            settled.comment,
+            reporter,
+            expires,
+        );
+    }
+    new_whole_entry(&settled, report, index, import).into()
+}
+
+fn new_whole_entry(settled: &Settled, report: &Report, index: u64, import: &Arc<str>) -> WholeEntry {
     let mut entry = WholeEntry {
         value: report.value.clone(),
         time_added: settled.time,
@@ -227,4 +243,36 @@ pub(super) fn expiry(time: Timestamp, ttl: i64) -> Option<Timestamp> {
 /// The longest start of a text that has at most so many bytes and ends at a character boundary.
 pub(super) fn cut(text: &Arc<str>, bytes_max: usize) -> Arc<str> {
     if text.len() <= bytes_max { text.clone() } else { text[..text.floor_char_boundary(bytes_max)].into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocklist::Kind;
+
+    #[test]
+    fn a_plain_report_lists_the_same_as_one_that_is_spelled_out() {
+        let value = Observable::parse(Kind::Ip, "192.0.2.1").unwrap();
+        for (ttl, import) in [(None, ""), (Some(60), "talos"), (Some(0), "")] {
+            let report = Report {
+                value: value.clone(),
+                comment: "seen".into(),
+                source: "web".into(),
+                ttl,
+                tags: BTreeSet::new(),
+                seen: None,
+            };
+            let settled = || Settled {
+                time: Timestamp(5000),
+                seen: Timestamp(5000),
+                comment: "seen".into(),
+                source: "web".into(),
+                account: "anna".into(),
+                ttl,
+            };
+            let import: Arc<str> = import.into();
+            let whole = new_whole_entry(&settled(), &report, 7, &import);
+            assert_eq!(new_entry(settled(), &report, 7, &import), whole.into());
+        }
+    }
 }

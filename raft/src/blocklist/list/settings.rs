@@ -95,10 +95,11 @@ impl Applying<'_> {
 impl List {
     /// Why a network would cut off a node of the cluster, if it would.
     fn own_node(&self, network: Network) -> Option<String> {
-        let own = self
-            .node_addresses
-            .iter()
-            .find(|(_, addresses)| addresses.iter().any(|address| network.net().contains(address)));
+        let holds = |addresses: &BTreeSet<IpAddr>| match network.is_host() {
+            true => addresses.contains(&network.net().addr()),
+            false => addresses.iter().any(|address| network.net().contains(address)),
+        };
+        let own = self.node_addresses.iter().find(|(_, addresses)| holds(addresses));
         own.map(|(node, _)| format!("is never listed: node {node} of this cluster is reached there"))
     }
 }

@@ -10,7 +10,7 @@
 //! | `01`…`ef` | a record under its own key: generation 0, as builds before blocks wrote a list |
 //!
 //! The list is the ground with the changes from `first_change` on, a later one over an earlier one. Once there are
-//! twice as many changes as records, the writer lays a new ground from a still picture: blocks of the next generation,
+//! twice as many changes as entries, the writer lays a new ground from a still picture: blocks of the next generation,
 //! then `f0`. What `f0` does not name is nobody's, and is swept. Integers are big-endian, blocks packed.
 
 use std::io;
@@ -155,6 +155,20 @@ pub(super) fn read_block(bytes: &[u8]) -> io::Result<Vec<Bytes>> {
 /// Bytes of a change in a block, or a few less.
 pub(super) fn change_bytes((key, value): &StoredChange) -> usize {
     key.len() + value.as_ref().map_or(0, Bytes::len)
+}
+
+/// In the order of the keys, and of each key the last change.
+pub(super) fn last_of_each(mut changes: Vec<StoredChange>) -> Vec<StoredChange> {
+    // Each set is in order: the sort finds these runs, and of equal keys keeps the order.
+    changes.sort_by(|(one, _), (other, _)| one.cmp(other));
+    changes.dedup_by(|(next, change), (key, last)| {
+        let same = next == key;
+        if same {
+            *last = change.take();
+        }
+        same
+    });
+    changes
 }
 
 /// Cuts changes into blocks.

@@ -1,6 +1,5 @@
 //! Reading the list out of sled: the ground, with the changes after it in place of what they changed.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -8,7 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::DiskMark;
-use super::layout::{self, Ground, Place};
+use super::layout::{self, Ground, Place, StoredChange};
 use crate::blocklist::{List, Record};
 use crate::codec::{self, Content};
 use crate::store::damage::Unopened;
@@ -23,8 +22,6 @@ pub(super) struct Loaded {
     pub(super) place: Place,
     /// Changes since the ground.
     pub(super) changed: u64,
-    /// Records in the ground.
-    pub(super) grounded: u64,
 }
 
 /// Opens sled and nothing more.
@@ -52,7 +49,7 @@ pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Loaded, Unopened> {
     let mut loaded = Loaded { mark, ..Loaded::empty(db) };
     loaded.place =
         Place { ground, last_generation: loaded.last_generation()?, next_change: ground.first_change };
-    let mut reading = Reading { changes: loaded.read_changes()?, ..Reading::default() };
+    let mut reading = Reading { changes: Changes::of(loaded.read_changes()?), ..Reading::default() };
     if ground.generation == 0 {
         for item in loaded.db.range(Ground::records()) {
             reading.take(&item?.1)?;
@@ -62,7 +59,6 @@ pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Loaded, Unopened> {
             layout::read_block(&item?.1)?.iter().try_for_each(|stored| reading.take(stored))?;
         }
     }
-    loaded.grounded = reading.taken;
     reading.take_new()?;
     if loaded.mark.digest != reading.digest {
         return Err(damaged("its records are not those that were written"));
@@ -74,14 +70,7 @@ pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Loaded, Unopened> {
 impl Loaded {
     /// An empty list in an empty sled.
     pub(super) fn empty(db: sled::Db) -> Loaded {
-        Loaded {
-            db,
-            mark: DiskMark::default(),
-            list: List::default(),
-            place: Place::default(),
-            changed: 0,
-            grounded: 0,
-        }
+        Loaded { db, mark: DiskMark::default(), list: List::default(), place: Place::default(), changed: 0 }
     }
 
     /// The last generation of which there is a block.
@@ -90,9 +79,9 @@ impl Loaded {
         Ok(last.map_or(Some(0), |(key, _)| layout::block_generation(&key)).unwrap_or_default())
     }
 
-    /// The last state of every key that was changed since the ground.
-    fn read_changes(&mut self) -> Result<BTreeMap<Bytes, Option<Bytes>>, Unopened> {
-        let mut changes = BTreeMap::new();
+    /// What was changed since the ground, in this order.
+    fn read_changes(&mut self) -> Result<Vec<StoredChange>, Unopened> {
+        let mut changes = Vec::new();
         for item in self.db.range(self.place.ground.changes()) {
             let (key, value) = item?;
             let number = layout::change_number(&key);
@@ -106,26 +95,53 @@ impl Loaded {
     }
 }
 
+/// The last state of every key that was changed since the ground.
+#[derive(Default)]
+struct Changes {
+    /// In the order of the keys.
+    last: Vec<StoredChange>,
+    /// Which of them are in the ground, too.
+    in_ground: Vec<bool>,
+}
+
+impl Changes {
+    fn of(changes: Vec<StoredChange>) -> Changes {
+        let last = layout::last_of_each(changes);
+        Changes { in_ground: vec![false; last.len()], last }
+    }
+
+    /// What became of a key of the ground, if it was changed.
+    fn take(&mut self, key: &[u8]) -> Option<Option<Bytes>> {
+        let at = self.last.binary_search_by(|(changed, _)| changed.as_ref().cmp(key)).ok()?;
+        self.in_ground[at] = true;
+        Some(self.last[at].1.take())
+    }
+
+    /// The records whose keys are not in the ground.
+    fn into_new(self) -> impl Iterator<Item = Bytes> {
+        let all = self.last.into_iter().zip(self.in_ground);
+        all.filter(|(_, in_ground)| !in_ground).filter_map(|((_, record), _)| record)
+    }
+}
+
 /// The list while it is read.
 #[derive(Default)]
 struct Reading {
     list: List,
     digest: StateDigest,
-    taken: u64,
     /// What is yet to take its place.
-    changes: BTreeMap<Bytes, Option<Bytes>>,
+    changes: Changes,
 }
 
 impl Reading {
     /// Takes a record of the ground, or what it was changed to.
     fn take(&mut self, stored: &[u8]) -> io::Result<()> {
-        self.taken += 1;
         let record: Record = codec::decode(Content::Record, stored)?;
-        if self.changes.is_empty() {
+        if self.changes.last.is_empty() {
             self.put(record, stored);
             return Ok(());
         }
-        match self.changes.remove(keys::record(&record.key()).as_slice()) {
+        match self.changes.take(&keys::record(&record.key())) {
             None => self.put(record, stored),
             Some(None) => {}
             Some(Some(changed)) => self.put(codec::decode(Content::Record, &changed)?, &changed),
@@ -135,7 +151,7 @@ impl Reading {
 
     /// Takes what is not in the ground at all.
     fn take_new(&mut self) -> io::Result<()> {
-        for stored in std::mem::take(&mut self.changes).into_values().flatten() {
+        for stored in std::mem::take(&mut self.changes).into_new() {
             self.put(codec::decode(Content::Record, &stored)?, &stored);
         }
         Ok(())

@@ -39,8 +39,9 @@ use writer::Writer;
 const QUEUE_KEYS_MAX: usize = 65_536;
 /// Changes after which a new ground is laid at the earliest; a start reads them all into memory.
 const CHANGES_MIN: u64 = 131_072;
-/// A new ground is laid once there are so many times as many changes as records: each is a whole list, written anew.
-const CHANGES_PER_RECORD: u64 = 2;
+/// A new ground is laid once there are so many times as many changes as entries: each is a whole list, written anew. A
+/// list that only grows has fewer, and is not written twice.
+const CHANGES_PER_ENTRY: u64 = 2;
 /// Damaged directories that are kept for whoever wants to look at them.
 const ASIDE_MAX: usize = 2;
 
@@ -59,8 +60,6 @@ struct Progress {
     stored_index: AtomicU64,
     /// Changes handed on since a ground was asked for.
     changed: AtomicU64,
-    /// Records in the ground.
-    grounded: AtomicU64,
     /// A ground is asked for and not laid yet.
     laying: AtomicBool,
 }
@@ -92,11 +91,10 @@ impl Disk {
                 (Loaded::empty(load::open_sled(dir, cache_bytes)?), Some(aside))
             }
         };
-        let Loaded { db, mark, list, place, changed, grounded } = loaded;
+        let Loaded { db, mark, list, place, changed } = loaded;
         let progress = Arc::new(Progress {
             stored_index: AtomicU64::new(index_of(&mark)),
             changed: AtomicU64::new(changed),
-            grounded: AtomicU64::new(grounded),
             laying: AtomicBool::new(false),
         });
         let (work, queue) = queue();
@@ -118,19 +116,19 @@ impl Disk {
     }
 
     /// Hands on what changed to make the list what it is now; waits while too much is waiting already. The list itself
-    /// is asked for when a new ground is to be laid.
+    /// is asked for when a new ground is to be laid, because it has so few entries for all that has changed.
     pub(crate) async fn apply(
         &self,
         mark: DiskMark,
         changes: Vec<StoredChange>,
+        entries: usize,
         list: impl FnOnce() -> List,
     ) -> io::Result<()> {
         let keys = u32::try_from(changes.len().clamp(1, QUEUE_KEYS_MAX)).map_err(io::Error::other)?;
         let room = self.room.clone().acquire_many_owned(keys).await.map_err(io::Error::other)?;
         let changed = self.progress.changed.fetch_add(changes.len() as u64, Ordering::Relaxed);
         self.work.send(Work::Apply(ChangeSet { mark, changes, room }))?;
-        let grounded = self.progress.grounded.load(Ordering::Relaxed);
-        let enough = (CHANGES_PER_RECORD * grounded).max(CHANGES_MIN);
+        let enough = (CHANGES_PER_ENTRY * entries as u64).max(CHANGES_MIN);
         if changed >= enough && !self.progress.laying.swap(true, Ordering::Relaxed) {
             self.progress.changed.store(0, Ordering::Relaxed);
             self.work.send(Work::Lay(Box::new(list())))?;

@@ -29,7 +29,7 @@ async fn stored(home: &Path) -> PathBuf {
     let dir = home.join("list");
     let (disk, _, aside) = open(&dir).unwrap();
     assert_eq!(aside, None);
-    disk.apply(mark(7), Vec::new(), List::default).await.unwrap();
+    disk.apply(mark(7), Vec::new(), 0, List::default).await.unwrap();
     disk.close().await.unwrap();
     dir
 }
@@ -125,7 +125,10 @@ impl Desk {
         changes.join(self.list.apply(self.sent, &batch(self.sent, vec![command])).changes);
         self.mark.last_applied = mark(self.sent).last_applied;
         let stored = self.mark.digest.follow(&before, &mut changes).unwrap();
-        self.disk().apply(self.mark.clone(), stored, || self.list.clone()).await.unwrap();
+        self.disk()
+            .apply(self.mark.clone(), stored, self.list.entry_count(), || self.list.clone())
+            .await
+            .unwrap();
     }
 
     fn lay(&self) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::layout::{self, BATCH_BLOCKS, BLOCK_BYTES, Blocks, Ground, Place, StoredChange};
+use super::layout::{self, BATCH_BLOCKS, BLOCK_BYTES, Blocks, Ground, Place};
 use super::packing::Packer;
 use super::queue::{ChangeSet, Queue, Work};
 use super::{DiskMark, Progress, index_of};
@@ -90,7 +90,7 @@ impl Writer {
             }
         }
         let mut batch = sled::Batch::default();
-        for block in layout::change_blocks(&last_of_each(changes))? {
+        for block in layout::change_blocks(&layout::last_of_each(changes))? {
             batch.insert(layout::change_key(self.place.next_change), self.packer.pack(&block)?);
             self.place.next_change += 1;
         }
@@ -103,9 +103,9 @@ impl Writer {
     /// Lays a new ground while changes go on; they are counted as coming after it.
     fn lay(&mut self, list: &List, queue: &mut Queue) -> io::Result<()> {
         let ground = self.place.next_ground();
-        if let Some(records) = self.write_blocks(ground, list, |writer| writer.serve(queue))? {
+        if self.write_blocks(ground, list, |writer| writer.serve(queue))? == Then::GoOn {
             self.db.insert(layout::GROUND, codec::encode(Content::Ground, &ground)?)?;
-            self.grounded(ground, records);
+            self.place.ground = ground;
             self.sweep(queue)?;
         }
         self.progress.laying.store(false, Ordering::Relaxed);
@@ -115,28 +115,26 @@ impl Writer {
     /// The old list stays the one on the disk until the new one is whole.
     fn replace(&mut self, mark: &DiskMark, list: &List, queue: &mut Queue) -> io::Result<()> {
         let ground = self.place.next_ground();
-        let records = self.write_blocks(ground, list, |_| Ok(Then::GoOn))?;
+        self.write_blocks(ground, list, |_| Ok(Then::GoOn))?;
         let mut batch = sled::Batch::default();
         batch.insert(layout::GROUND, codec::encode(Content::Ground, &ground)?);
         batch.insert(layout::MARK, codec::encode(Content::DiskMark, mark)?);
         self.db.apply_batch(batch)?;
-        self.grounded(ground, records.unwrap_or_default());
+        self.place.ground = ground;
         self.progress.stored_index.store(index_of(mark), Ordering::Relaxed);
         self.sweep(queue)
     }
 
-    /// Writes the blocks of a ground; gives the number of records, or nothing when it was to be given up.
+    /// Writes the blocks of a ground, or some of them when it is given up.
     fn write_blocks(
         &mut self,
         ground: Ground,
         list: &List,
         mut between: impl FnMut(&mut Writer) -> io::Result<Then>,
-    ) -> io::Result<Option<u64>> {
-        let (mut cut, mut batch, mut number, mut records) =
-            (Blocks::default(), sled::Batch::default(), 0_u32, 0);
+    ) -> io::Result<Then> {
+        let (mut cut, mut batch, mut number) = (Blocks::default(), sled::Batch::default(), 0_u32);
         let mut encoder = Encoder::default();
         for record in list.records() {
-            records += 1;
             let stored = Bytes::copy_from_slice(encoder.encode(&record)?);
             let Some(block) = cut.push(stored)? else { continue };
             batch.insert(layout::block_key(ground.generation, number), self.packer.pack(&block)?);
@@ -144,7 +142,7 @@ impl Writer {
             if (number as usize).is_multiple_of(BATCH_BLOCKS) {
                 self.db.apply_batch(std::mem::take(&mut batch))?;
                 if between(self)? == Then::GiveUp {
-                    return Ok(None);
+                    return Ok(Then::GiveUp);
                 }
             }
         }
@@ -152,12 +150,7 @@ impl Writer {
             batch.insert(layout::block_key(ground.generation, number), self.packer.pack(&block)?);
         }
         self.db.apply_batch(batch)?;
-        Ok(Some(records))
-    }
-
-    fn grounded(&mut self, ground: Ground, records: u64) {
-        self.place.ground = ground;
-        self.progress.grounded.store(records, Ordering::Relaxed);
+        Ok(Then::GoOn)
     }
 
     /// Removes what the ground does not name, while changes go on. What is left is swept at the next start.
@@ -210,18 +203,4 @@ impl Writer {
         self.db.flush()?;
         File::open(&self.file)?.sync_data()
     }
-}
-
-/// In the order of the keys, and of each key the last change.
-fn last_of_each(mut changes: Vec<StoredChange>) -> Vec<StoredChange> {
-    // Each set is in order: the sort finds these runs, and of equal keys keeps the order.
-    changes.sort_by(|(one, _), (other, _)| one.cmp(other));
-    changes.dedup_by(|(next, change), (key, last)| {
-        let same = next == key;
-        if same {
-            *last = change.take();
-        }
-        same
-    });
-    changes
 }
