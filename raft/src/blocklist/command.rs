@@ -58,10 +58,12 @@ pub struct Command {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     /// The account; empty for the cluster itself and for the registration token.
+    #[serde(deserialize_with = "shared")]
     pub account: Arc<str>,
     /// Its role when the request was taken.
     pub role: Role,
     /// The address the request came from; empty when there is none.
+    #[serde(deserialize_with = "shared")]
     pub address: Arc<str>,
 }
 
@@ -398,7 +400,7 @@ impl Operation {
     }
 }
 
-/// Reads a text of a report; serde's own way makes a `Box` first, and copies it.
+/// Reads a text that every command or report has; serde's own way makes a `Box` first, and copies it.
 fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
     struct Text;
 

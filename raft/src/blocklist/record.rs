@@ -20,7 +20,8 @@ use super::list::{List, Modified};
 use super::observable::Observable;
 use super::settings::{ClusterSettings, Growth};
 
-/// One record of the state. Stored: grows at its end.
+/// One record of the state. Stored: grows at its end. Nearly all are entries, and what is rare and large is in a box: a
+/// bulk import moves thousands of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Record {
     /// An entry.
@@ -50,7 +51,7 @@ pub enum Record {
     /// The last index of which deeds of a class were forgotten.
     AuditForgotten(Class, u64),
     /// A kept answer.
-    Answer(AnswerKey, Arc<Answer>),
+    Answer(Box<AnswerKey>, Arc<Answer>),
     /// A feed.
     Feed(Arc<NamedFeed>),
     /// A hook.
@@ -91,7 +92,7 @@ pub enum RecordKey {
     /// Of the last index of which deeds of a class were forgotten.
     AuditForgotten(Class),
     /// Of a kept answer.
-    Answer(AnswerKey),
+    Answer(Box<AnswerKey>),
     /// Of a feed.
     Feed(Arc<str>),
     /// Of a hook.

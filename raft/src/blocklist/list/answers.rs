@@ -76,12 +76,12 @@ impl Applying<'_> {
         if let Some(given) = Given::new(&outcome) {
             let answer = Answer { request: once.request, time: *time, given };
             self.list.answers.put(key.clone(), Arc::new(answer));
-            self.touch(RecordKey::Answer(key));
+            self.touch(RecordKey::Answer(key.into()));
         }
         for _ in 0..FORGOTTEN_AT_ONCE {
             let Some(key) = self.list.answers.surplus(*time) else { break };
             self.list.answers.remove(&key);
-            self.touch(RecordKey::Answer(key));
+            self.touch(RecordKey::Answer(key.into()));
         }
         outcome
     }

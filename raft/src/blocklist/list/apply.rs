@@ -15,6 +15,9 @@ use crate::blocklist::observable::Observable;
 use crate::blocklist::record::{Before, OriginMark, RecordKey};
 use crate::blocklist::timestamp::Timestamp;
 
+/// What any batch touches: its origin, its kinds.
+const KEYS_A_BATCH: usize = 8;
+
 /// The list while a batch is applied to it, and the keys touched so far.
 pub(super) struct Applying<'a> {
     pub(super) list: &'a mut List,
@@ -39,7 +42,10 @@ impl List {
         let Some(last) = self.last_sequence(batch) else {
             return Applied { rejected: true, ..Applied::default() };
         };
-        let mut applying = Applying { list: self, index, time: Timestamp::default(), touched: Vec::new() };
+        // An add touches its entry and the audit.
+        let keys: usize = batch.commands.iter().map(|command| command.operation.weight() + 1).sum();
+        let touched = Vec::with_capacity(keys + KEYS_A_BATCH);
+        let mut applying = Applying { list: self, index, time: Timestamp::default(), touched };
         let mut outcomes = Vec::with_capacity(batch.commands.len());
         let mut reached = last;
         for (command, offset) in batch.commands.iter().zip(0..) {

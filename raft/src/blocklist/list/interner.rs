@@ -36,6 +36,14 @@ impl Interner {
         held(&mut self.comments, comment, Arc::clone)
     }
 
+    /// This reporter, shared if it is known.
+    pub(in crate::blocklist) fn reporter_of(&mut self, reporter: Reporter) -> Arc<Reporter> {
+        match self.reporters.get(&reporter) {
+            Some(known) => known.clone(),
+            None => self.reporter(&Arc::new(reporter)),
+        }
+    }
+
     /// The same reporter, shared if it is known.
     pub(in crate::blocklist) fn reporter(&mut self, reporter: &Arc<Reporter>) -> Arc<Reporter> {
         let Interner { texts, reporters, .. } = self;

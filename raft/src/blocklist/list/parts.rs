@@ -41,7 +41,7 @@ impl List {
                 self.audit[class as usize].restore((index, part), deeds);
             }
             Record::AuditForgotten(class, index) => self.audit[class as usize].restore_forgotten(index),
-            Record::Answer(key, answer) => self.answers.put(key, answer),
+            Record::Answer(key, answer) => self.answers.put(*key, answer),
             Record::Feed(feed) => self.put_feed(feed),
             Record::Hook(hook) => drop(self.hooks.insert(hook.name.clone(), hook)),
             Record::Import(import) => drop(self.imports.insert(import.name.clone(), import)),
@@ -72,7 +72,7 @@ impl List {
         });
         let forgotten = Class::ALL.into_iter().filter_map(|class| self.audit_forgotten_record(class));
         let answers = self.answers.iter();
-        let answers = answers.map(|(key, answer)| Record::Answer(key.clone(), answer.clone()));
+        let answers = answers.map(|(key, answer)| Record::Answer(Box::new(key.clone()), answer.clone()));
         let feeds = self.feeds.values().cloned().map(Record::Feed);
         let hooks = self.hooks.values().cloned().map(Record::Hook);
         let imports = self.imports.values().cloned().map(Record::Import);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
+use super::Interner;
 use super::apply::{Applying, forbidden};
 use crate::blocklist::account::Role;
 use crate::blocklist::audit::Action;
@@ -114,7 +115,7 @@ impl Applying<'_> {
             self.change_entry(&report.value, |entry| count_sighting(entry, &settled, report));
             return Ok(Line::Sighted);
         }
-        let entry = new_entry(settled, report, self.index, import);
+        let entry = new_entry(settled, report, self.index, import, &mut self.list.interner);
         let (before, entry) = self.list.put_entry(Arc::new(entry));
         self.touch_entry(&report.value, before, Some(entry));
         self.unbury(&report.value);
@@ -171,10 +172,17 @@ impl Applying<'_> {
     }
 }
 
-fn new_entry(settled: Settled, report: &Report, index: u64, import: &Arc<str>) -> Entry {
+fn new_entry(
+    settled: Settled,
+    report: &Report,
+    index: u64,
+    import: &Arc<str>,
+    interner: &mut Interner,
+) -> Entry {
     if report.tags.is_empty() && settled.seen == settled.time {
         let expires = settled.ttl.and_then(|ttl| expiry(settled.time, ttl));
-        let reporter = Arc::new(Reporter::new(settled.source, settled.account, import.clone()));
+        let reporter = Reporter::new(settled.source, settled.account, import.clone());
+        let reporter = interner.reporter_of(reporter);
         return Entry::of_plain_report(
             report.value.clone(),
             settled.time,
@@ -272,7 +280,8 @@ mod tests {
             };
             let import: Arc<str> = import.into();
             let whole = new_whole_entry(&settled(), &report, 7, &import);
-            assert_eq!(new_entry(settled(), &report, 7, &import), whole.into());
+            let entry = new_entry(settled(), &report, 7, &import, &mut Interner::default());
+            assert_eq!(entry, whole.into());
         }
     }
 }

@@ -137,12 +137,12 @@ fn records_keep_their_bytes() {
     let given = Given::Lines(vec![(3, Line::Added), (1, Line::Refused(refusal))]);
     let answer = Answer { request: [2; 16], time: Timestamp(5), given };
     check(
-        &Record::Answer(key.clone(), answer.into()),
+        &Record::Answer(key.clone().into(), answer.into()),
         "0d04616e6e610101010101010101010101010101010102020202020202020202020202020202020a00020300010404026e6f",
     );
     let answer = Answer { request: [2; 16], time: Timestamp(5), given: Given::Done };
     check(
-        &Record::Answer(key, answer.into()),
+        &Record::Answer(key.into(), answer.into()),
         "0d04616e6e610101010101010101010101010101010102020202020202020202020202020202020a01",
     );
     let feed = NamedFeed {

@@ -106,7 +106,16 @@ struct Changes {
 
 impl Changes {
     fn of(changes: Vec<StoredChange>) -> Changes {
-        let last = layout::last_of_each(changes);
+        // It keeps the order of equal keys.
+        let mut last = changes;
+        last.sort_by(|(one, _), (other, _)| one.cmp(other));
+        last.dedup_by(|(next, change), (key, last)| {
+            let same = next == key;
+            if same {
+                *last = change.take();
+            }
+            same
+        });
         Changes { in_ground: vec![false; last.len()], last }
     }
 

@@ -99,7 +99,7 @@ impl Disk {
         });
         let (work, queue) = queue();
         let (file, packer) = (dir.join("db"), Packer::new()?);
-        let writer = Writer { db, file, place, packer, progress: progress.clone() };
+        let writer = Writer { db, file, place, packer, progress: progress.clone(), block: Vec::new() };
         thread::Builder::new().name("sled-writer".into()).spawn(move || {
             if let Err(error) = writer.run(queue) {
                 // Nobody listening means that the node is ending already.

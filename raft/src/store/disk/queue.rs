@@ -16,6 +16,8 @@ use crate::blocklist::List;
 pub(super) struct ChangeSet {
     pub(super) mark: DiskMark,
     pub(super) changes: Vec<StoredChange>,
+    /// Given back once it is written.
+    #[expect(dead_code, reason = "it is dropped")]
     pub(super) room: OwnedSemaphorePermit,
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Writer {
     pub(super) place: Place,
     pub(super) packer: Packer,
     pub(super) progress: Arc<Progress>,
+    /// The block that is written now; kept for its room.
+    pub(super) block: Vec<u8>,
 }
 
 /// Whether something that takes long may go on.
@@ -68,16 +70,12 @@ impl Writer {
         queue: &mut Queue,
     ) -> io::Result<()> {
         let mut bytes = first.bytes();
-        let mut changes = first.changes;
-        let mut mark = first.mark;
-        let mut rooms = vec![first.room];
+        let mut sets = vec![first];
         loop {
             match queue.next_now() {
                 Some(Work::Apply(set)) if bytes + set.bytes() <= JOINED_BYTES => {
                     bytes += set.bytes();
-                    changes.extend(set.changes);
-                    mark = set.mark;
-                    rooms.push(set.room);
+                    sets.push(set);
                 }
                 Some(other) => {
                     queue.put_back(other);
@@ -89,14 +87,18 @@ impl Writer {
                 },
             }
         }
+        let changes = layout::last_of_each(sets.iter().flat_map(|set| &set.changes));
         let mut batch = sled::Batch::default();
-        for block in layout::change_blocks(&layout::last_of_each(changes))? {
-            batch.insert(layout::change_key(self.place.next_change), self.packer.pack(&block)?);
+        for changes in layout::cut(&changes) {
+            layout::write_changes(&mut self.block, changes)?;
+            batch.insert(layout::change_key(self.place.next_change), self.packer.pack(&self.block)?);
             self.place.next_change += 1;
         }
-        batch.insert(layout::MARK, codec::encode(Content::DiskMark, &mark)?);
-        self.db.apply_batch(batch)?;
-        self.progress.stored_index.store(index_of(&mark), Ordering::Relaxed);
+        if let Some(ChangeSet { mark, .. }) = sets.last() {
+            batch.insert(layout::MARK, codec::encode(Content::DiskMark, mark)?);
+            self.db.apply_batch(batch)?;
+            self.progress.stored_index.store(index_of(mark), Ordering::Relaxed);
+        }
         Ok(())
     }
 
