@@ -203,7 +203,8 @@ impl Cluster {
         self.node.outbox().request(id, &self.picture().list)
     }
 
-    /// The list as it is here and now; never waits, and holds nothing that waits for a majority.
+    /// The list as it is here and now, without what waits for a majority. Waits for nobody, but for the first look after
+    /// a while: that one waits for what is being applied at this moment.
     pub fn picture(&self) -> Arc<Picture> {
         self.node.picture()
     }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt};
 use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
-use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
+use openraft::storage::{ApplyResponder, EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 
 use crate::blocklist::{Batch, List, Outcome};
 use crate::codec::{self, Content};
 use crate::outbox::Outbox;
 use crate::space::Space;
 use crate::store::digest::{Changes, Passed, REMEMBERED_EVERY};
-use crate::store::disk::{Disk, DiskMark};
+use crate::store::disk::{Disk, DiskMark, StoredChange};
 use crate::store::head::{Current, Head};
 use crate::store::snapshot::{Header, SnapshotFile, Snapshots};
 use crate::types::{Entry, LogId, SnapshotMeta, StoredMembership, TypeConfig};
@@ -52,36 +52,55 @@ impl StateMachine {
 
     /// Applies the first of these entries, as many as go together, and makes known what came of them: to readers, to
     /// callers, to the disk.
-    async fn apply_some(&mut self, entries: &mut VecDeque<EntryResponder<TypeConfig>>) -> io::Result<()> {
-        let StateMachine { applier: Applier { head, passed, outbox }, changes, disk, .. } = self;
-        let mut responders = Vec::new();
-        let (mark, stored, entries_listed, own) = {
-            let current = &mut *head.lock();
-            let rest_before = current.list.without_entries();
-            let mut group = Group { current, changes, outbox, own: Vec::new() };
-            while let Some((entry, responder)) = entries.pop_front() {
-                group.apply(&entry)?;
-                responders.extend(responder);
-                if group.is_full() {
-                    break;
-                }
-            }
-            let passes = group.passes();
-            let Group { current, changes, own, .. } = group;
-            let (count, decided) = (changes.len(), changes.decide());
-            let stored = current.mark.digest.follow(&rest_before, changes)?;
-            head.moved(current, count, decided);
-            if passes {
-                passed.note(current.index(), current.mark.digest);
-            }
-            (current.mark.clone(), stored, current.list.entry_count(), own)
-        };
+    async fn apply_some(&mut self, entries: &mut Entries) -> io::Result<()> {
+        let Applied { mark, stored, listed, own, responders } = self.apply_together(entries)?;
         for (index, first_sequence, outcomes) in own {
-            outbox.applied(index, first_sequence, outcomes);
+            self.applier.outbox.applied(index, first_sequence, outcomes);
         }
         responders.into_iter().for_each(|responder| responder.send(()));
-        disk.apply(mark, stored, entries_listed, || head.lock().list.clone()).await
+        self.disk.apply(mark, stored, listed, || self.applier.head.lock().list.clone()).await
     }
+
+    fn apply_together(&mut self, entries: &mut Entries) -> io::Result<Applied> {
+        let StateMachine { applier: Applier { head, passed, outbox }, changes, .. } = self;
+        let current = &mut *head.lock();
+        let rest_before = current.list.without_entries();
+        let mut group = Group { current, changes, outbox, own: Vec::new() };
+        let mut responders = Vec::new();
+        let mut applied = Ok(());
+        while let Some((entry, responder)) = entries.pop_front() {
+            applied = group.apply(&entry);
+            responders.extend(responder);
+            if applied.is_err() || group.is_full() {
+                break;
+            }
+        }
+        let passes = group.passes();
+        let Group { current, changes, own, .. } = group;
+        let (count, decided) = (changes.len(), changes.decide());
+        let stored = current.mark.digest.follow(&rest_before, changes)?;
+        head.moved(current, count, decided);
+        // Who looks before this node has ended sees a list that there was.
+        applied?;
+        if passes {
+            passed.note(current.index(), current.mark.digest);
+        }
+        let (mark, listed) = (current.mark.clone(), current.list.entry_count());
+        Ok(Applied { mark, stored, listed, own, responders })
+    }
+}
+
+/// Entries of the log that are to be applied, and who waits for that.
+type Entries = VecDeque<EntryResponder<TypeConfig>>;
+
+/// What is left to be done once some entries are applied and readers can see it.
+struct Applied {
+    mark: DiskMark,
+    stored: Vec<StoredChange>,
+    /// Entries of the list.
+    listed: usize,
+    own: Vec<Own>,
+    responders: Vec<ApplyResponder<TypeConfig>>,
 }
 
 /// Entries that are applied one after the other, before the result is made known.
@@ -93,14 +112,16 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
+    /// Fails on what only a newer program can apply.
     fn apply(&mut self, entry: &Entry) -> io::Result<()> {
         let log_id = entry.log_id();
-        self.current.mark.last_applied = Some((&log_id).into());
+        let last_applied = Some((&log_id).into());
         match &entry.payload {
-            EntryPayload::Blank => {}
+            EntryPayload::Blank => self.current.mark.last_applied = last_applied,
             EntryPayload::Membership(membership) => {
                 let stored = StoredMembership::new(Some(log_id), membership.clone());
                 self.current.mark.membership = (&stored).into();
+                self.current.mark.last_applied = last_applied;
             }
             EntryPayload::Normal(encoded) => {
                 let newer = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
@@ -109,8 +130,9 @@ impl Group<'_> {
                 };
                 let batch: Batch = codec::decode(Content::Batch, &encoded.0).map_err(unknown)?;
                 let applied = self.current.list.apply(log_id.index, &batch);
-                version::check(&self.current.list).map_err(newer)?;
                 self.changes.join(applied.changes);
+                self.current.mark.last_applied = last_applied;
+                version::check(&self.current.list).map_err(newer)?;
                 if !self.outbox.is_of(batch.origin) {
                     return Ok(());
                 }
