@@ -242,17 +242,25 @@ impl TestCluster {
     #[track_caller]
     pub fn same_list_everywhere(&mut self) -> String {
         const EVERYTHING: &str = "/ip/all?format=csv&fields=value,time_added,time_updated,sighting,comment,source,\
-                                  sources,account,expires,tags,index";
+                                  sources,account,expires,tags,index&pending=exclude";
         self.same_digest_everywhere();
         let running = self.running();
-        let lists: Vec<String> = running
-            .iter()
-            .map(|&number| self.analyst(number).get(EVERYTHING).expect(200).text().to_owned())
-            .collect();
-        for (number, list) in running.iter().zip(&lists) {
-            assert!(*list == lists[0], "node {number} and node {} hold different lists", running[0]);
+        // What a frozen node still had in hand may wait there, or come between the lists: those of one index are to be the
+        // same.
+        let lists = wait_for("the running nodes give lists of the same index", AGREED_WITHIN, || {
+            let list = |&number: &usize| {
+                let answer = self.analyst(number).get(EVERYTHING).expect(200);
+                let index = answer.header("stockade-index").expect("every list has its index").to_owned();
+                (index, answer.text().to_owned())
+            };
+            let lists: Vec<(String, String)> = running.iter().map(list).collect();
+            lists.iter().all(|(index, _)| *index == lists[0].0).then_some(lists)
+        });
+        let (index, first) = &lists[0];
+        for (number, (_, list)) in running.iter().zip(&lists) {
+            assert!(list == first, "node {number} and node {} hold different lists at {index}", running[0]);
         }
-        lists[0].clone()
+        first.clone()
     }
 }
 

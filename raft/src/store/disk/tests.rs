@@ -323,7 +323,7 @@ async fn a_list_of_single_records_opens_and_goes_over_to_blocks() {
 }
 
 #[tokio::test]
-async fn a_ground_is_laid_once_there_are_more_changes_than_records() {
+async fn a_ground_is_laid_once_there_are_more_changes_than_entries() {
     let mut desk = Desk::new();
     desk.apply(adds(1).next().unwrap()).await;
     desk.disk().progress.changed.store(CHANGES_MIN, Ordering::Relaxed);
