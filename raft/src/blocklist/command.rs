@@ -2,12 +2,10 @@
 //! their end, nothing is skipped, flattened or untagged.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use serde::de::Visitor;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::account::{Role, Token};
 use super::allow::NewAllow;
@@ -16,6 +14,7 @@ use super::feed::Profile;
 use super::import::ImportRun;
 use super::observable::Observable;
 use super::settings::ClusterSettings;
+use super::text::shared;
 use super::timestamp::Timestamp;
 
 /// The version of the commands that this program knows. An operation that is added belongs to the next one, and
@@ -398,23 +397,4 @@ impl Operation {
             _ => 1,
         }
     }
-}
-
-/// Reads a text that every command or report has; serde's own way makes a `Box` first, and copies it.
-fn shared<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
-    struct Text;
-
-    impl Visitor<'_> for Text {
-        type Value = Arc<str>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text")
-        }
-
-        fn visit_str<E>(self, text: &str) -> Result<Arc<str>, E> {
-            Ok(text.into())
-        }
-    }
-
-    deserializer.deserialize_str(Text)
 }

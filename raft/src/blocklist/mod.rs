@@ -19,6 +19,7 @@ mod observable;
 mod record;
 mod settings;
 mod sources;
+mod text;
 mod timestamp;
 
 pub use account::{Account, Role, TOKENS_MAX, Token};
