@@ -242,18 +242,18 @@ impl TestCluster {
     #[track_caller]
     pub fn same_list_everywhere(&mut self) -> String {
         const EVERYTHING: &str = "/ip/all?format=csv&fields=value,time_added,time_updated,sighting,comment,source,\
-                                  sources,account,expires,tags,index&pending=exclude";
+                                  sources,account,expires,tags,index";
         self.same_digest_everywhere();
         let running = self.running();
-        // What a frozen node still had in hand may wait there, or come between the lists: those of one index are to be the
-        // same.
+        // What a frozen node still had in hand may come between the lists: those of one index, in which nothing waits for
+        // a majority, are the same.
         let lists = wait_for("the running nodes give lists of the same index", AGREED_WITHIN, || {
             let list = |&number: &usize| {
                 let answer = self.analyst(number).get(EVERYTHING).expect(200);
                 let index = answer.header("stockade-index").expect("every list has its index").to_owned();
-                (index, answer.text().to_owned())
+                answer.header("stockade-pending").is_none().then(|| (index, answer.text().to_owned()))
             };
-            let lists: Vec<(String, String)> = running.iter().map(list).collect();
+            let lists: Vec<(String, String)> = running.iter().map(list).collect::<Option<_>>()?;
             lists.iter().all(|(index, _)| *index == lists[0].0).then_some(lists)
         });
         let (index, first) = &lists[0];
