@@ -1,32 +1,43 @@
 //! Whether every format of one node holds the same values.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::client::Client;
+use crate::wait::wait_for;
+
+/// The list stands still for so long as the formats take, within this time.
+const STILL_WITHIN: Duration = Duration::from_secs(30);
 
 /// A value and its sightings.
 type Entry = (String, u64);
 
-/// Checks it, and gives how many there are. Nothing may be written meanwhile.
+/// Checks it at one index, at which nothing waits for a majority, and gives how many there are.
 #[track_caller]
 pub fn same_values_in_every_format(client: &Client) -> usize {
-    let text = |format: &str| {
-        let path = format!("/ip/all?fields=value,sighting&format={format}");
-        client.get(&path).expect(200).text().to_owned()
+    let list = |format: &str| {
+        let query = if format == "txt" { "" } else { "&fields=value,sighting" };
+        let answer = client.get(&format!("/ip/all?format={format}{query}")).expect(200);
+        let index = answer.header("stockade-index").expect("every list has its index").to_owned();
+        let settled = answer.header("stockade-pending").is_none();
+        (settled.then_some(index), answer.text().to_owned())
     };
+    let [json, ndjson, csv, xml, txt] = wait_for("every format is of the same index", STILL_WITHIN, || {
+        let lists = ["json", "ndjson", "csv", "xml", "txt"].map(list);
+        let same = lists.iter().all(|(index, _)| index.is_some() && *index == lists[0].0);
+        same.then(|| lists.map(|(_, text)| text))
+    });
     let json: BTreeSet<Entry> =
-        serde_json::from_str::<Vec<Value>>(&text("json")).expect("an array").iter().map(entry).collect();
-    let ndjson =
-        text("ndjson").lines().map(|line| entry(&serde_json::from_str(line).expect("JSON"))).collect();
-    let csv = text("csv").lines().skip(1).map(row).collect();
-    let xml = text("xml").split("<entry>").skip(1).map(element).collect();
+        serde_json::from_str::<Vec<Value>>(&json).expect("an array").iter().map(entry).collect();
+    let ndjson = ndjson.lines().map(|line| entry(&serde_json::from_str(line).expect("JSON"))).collect();
+    let csv = csv.lines().skip(1).map(row).collect();
+    let xml = xml.split("<entry>").skip(1).map(element).collect();
     for (format, entries) in [("ndjson", &ndjson), ("csv", &csv), ("xml", &xml)] {
         assert!(json == *entries, "{format} and json hold different entries");
     }
-    let lines = client.get("/ip/all?format=txt").expect(200).text().to_owned();
-    let txt: BTreeSet<&str> = lines.lines().filter(|line| !line.is_empty()).collect();
+    let txt: BTreeSet<&str> = txt.lines().filter(|line| !line.is_empty()).collect();
     assert!(
         json.iter().map(|(value, _)| value.as_str()).collect::<BTreeSet<_>>() == txt,
         "txt and json differ"
