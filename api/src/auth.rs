@@ -1,7 +1,7 @@
 //! Who is calling, and may they? Handlers name what they need in their arguments.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
@@ -18,6 +18,8 @@ pub(crate) struct Caller {
     pub(crate) account: Arc<Account>,
     /// Where the request comes from.
     pub(crate) peer: Option<IpAddr>,
+    /// The same as text, once somebody has asked.
+    address: OnceLock<Arc<str>>,
 }
 
 /// A caller who runs the cluster: an admin account, or the registration token in `x-authentication`.
@@ -29,12 +31,17 @@ impl Caller {
     /// Whose request this is, by its headers.
     pub(crate) async fn of(app: &App, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<Caller, ApiError> {
         let account = app.credentials.verify(headers, &app.cluster.decided().list).await?;
-        Ok(Caller { account, peer })
+        Ok(Caller::new(account, peer))
+    }
+
+    /// A caller whose credentials were right.
+    pub(crate) fn new(account: Arc<Account>, peer: Option<IpAddr>) -> Caller {
+        Caller { account, peer, address: OnceLock::new() }
     }
 
     /// Where the request comes from, as text.
     pub(crate) fn address(&self) -> Arc<str> {
-        text_of(self.peer)
+        self.address.get_or_init(|| text_of(self.peer)).clone()
     }
 
     /// Goes on only with this role or a stronger one.

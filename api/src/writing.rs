@@ -3,6 +3,7 @@
 
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::response::Response;
 use bytes::Bytes;
@@ -33,9 +34,11 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
     type Rejection = BytesRejection;
 
     async fn from_request(request: Request, state: &S) -> Result<Sent, BytesRejection> {
-        let (method, uri, headers) =
-            (request.method().clone(), request.uri().clone(), request.headers().clone());
-        let body = Bytes::from_request(request, state).await?;
+        let (Parts { method, uri, headers, extensions, .. }, body) = request.into_parts();
+        // How long a body may be is said in the extensions.
+        let mut rest = Request::new(body);
+        *rest.extensions_mut() = extensions;
+        let body = Bytes::from_request(rest, state).await?;
         Ok(Sent { method, uri, headers, body })
     }
 }

@@ -62,7 +62,7 @@ impl FromRequestParts<Arc<App>> for Bouncer {
             Err(ApiError::Unauthorized(_)) => return Err(ApiError::Forbidden("access forbidden".into())),
             Err(error) => return Err(error),
         };
-        let caller = Caller { account, peer: peer(&parts.extensions) };
+        let caller = Caller::new(account, peer(&parts.extensions));
         let path = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.path(), |uri| uri.path());
         let agent = parts.headers.get(header::USER_AGENT).map(|agent| agent.as_bytes()).unwrap_or_default();
         let mut digest = Sha256::new();
