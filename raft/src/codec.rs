@@ -4,8 +4,7 @@
 use std::io;
 
 use bincode::Options;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// The first byte of everything.
 const MAGIC: u8 = 0x5D;
@@ -55,11 +54,22 @@ pub(crate) fn encode_sized<T: Serialize>(content: Content, value: &T, bytes: usi
 /// The same, in place of what the buffer holds.
 pub(crate) fn encode_into<T: Serialize>(bytes: &mut Vec<u8>, content: Content, value: &T) -> io::Result<()> {
     bytes.clear();
+    encode_behind(bytes, content, value)
+}
+
+/// The same, behind what the buffer holds.
+pub(crate) fn encode_behind<T: Serialize>(
+    bytes: &mut Vec<u8>,
+    content: Content,
+    value: &T,
+) -> io::Result<()> {
+    let before = bytes.len();
     bytes.extend_from_slice(&[MAGIC, content as u8, VERSION]);
     // With a limit bincode would go through the value twice, the first time to see how long it gets.
     options().with_no_limit().serialize_into(&mut *bytes, value).map_err(io::Error::other)?;
-    if bytes.len() as u64 > ENVELOPE_BYTES as u64 + VALUE_BYTES_MAX {
-        return Err(io::Error::other(format!("a {content:?} of {} bytes", bytes.len())));
+    let encoded = bytes.len() - before;
+    if encoded as u64 > ENVELOPE_BYTES as u64 + VALUE_BYTES_MAX {
+        return Err(io::Error::other(format!("a {content:?} of {encoded} bytes")));
     }
     Ok(())
 }
@@ -70,7 +80,7 @@ pub(crate) fn is(content: Content, bytes: &[u8]) -> bool {
 }
 
 /// Reads a value out of its envelope; anything unexpected is `InvalidData`.
-pub(crate) fn decode<T: DeserializeOwned>(content: Content, bytes: &[u8]) -> io::Result<T> {
+pub(crate) fn decode<'b, T: Deserialize<'b>>(content: Content, bytes: &'b [u8]) -> io::Result<T> {
     let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     match bytes {
         [MAGIC, kind, VERSION, payload @ ..] if *kind == content as u8 => {

@@ -164,7 +164,7 @@ mod tests {
         if let Some(index) = list {
             let (failed, _) = oneshot::channel();
             let (disk, ..) = Disk::open(&home.path().join("list"), 1 << 20, failed).unwrap();
-            disk.apply(mark(index), Vec::new(), 0, List::default).await.unwrap();
+            disk.apply(mark(index), Default::default(), 0, List::default).await.unwrap();
             disk.close().await.unwrap();
         }
         let (failed, _) = oneshot::channel();

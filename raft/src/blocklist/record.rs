@@ -121,7 +121,9 @@ pub enum Before {
     Nothing,
     /// This entry. Of entries it is always told what they were, or that there were none.
     Entry(Arc<Entry>),
-    /// What the list before has under this key; a list without its entries will do.
+    /// These deeds; it is always told of them, too.
+    Deeds(Arc<Vec<Deed>>),
+    /// What the list before has under this key; what `List::rest` leaves will do.
     AsListed,
 }
 
@@ -131,12 +133,15 @@ impl Before {
         entry.map_or(Before::Nothing, Before::Entry)
     }
 
-    /// The record, in what is left of the list before.
-    pub(crate) fn record(self, key: &RecordKey, list: &List) -> Option<Record> {
-        match self {
-            Before::Nothing => None,
-            Before::Entry(entry) => Some(Record::Entry(entry)),
-            Before::AsListed => list.record(key),
+    /// The record of this key, with the rest of the list before.
+    pub(crate) fn record(self, key: &RecordKey, rest: &List) -> Option<Record> {
+        match (self, key) {
+            (Before::Entry(entry), _) => Some(Record::Entry(entry)),
+            (Before::Deeds(deeds), RecordKey::Audit(class, index, part)) => {
+                Some(Record::Audit(*class, *index, *part, deeds))
+            }
+            (Before::Nothing | Before::Deeds(_), _) => None,
+            (Before::AsListed, key) => rest.record(key),
         }
     }
 }

@@ -5,15 +5,13 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::blocklist::{Change, List, Record};
 use crate::codec::{self, Content};
-use crate::store::disk::StoredChange;
-use crate::store::keys;
+use crate::store::disk::StoredChanges;
 
 /// Indexes between two digests that are remembered, so that busy nodes share some with each other.
 pub(crate) const REMEMBERED_EVERY: u64 = 256;
@@ -65,27 +63,17 @@ pub(crate) struct StateDigest {
 }
 
 impl StateDigest {
-    /// Follows changes of a list of which this is what there was before, without its entries; gives them in their
-    /// stored form, and leaves none of them.
-    pub(crate) fn follow(
-        &mut self,
-        rest_before: &List,
-        changes: &mut Changes,
-    ) -> io::Result<Vec<StoredChange>> {
-        let (mut stored, mut encoder) = (Vec::with_capacity(changes.len()), Encoder::default());
+    /// Follows changes of a list of which this is the rest that there was before; gives them in their stored form, and
+    /// leaves none of them.
+    pub(crate) fn follow(&mut self, rest_before: &List, changes: &mut Changes) -> io::Result<StoredChanges> {
+        let (mut stored, mut encoder) = (StoredChanges::with_room(changes.len()), Encoder::default());
         for Change { key, before, record } in changes.drain() {
             if let Some(old) = before.record(&key, rest_before) {
                 self.take(encoder.encode(&old)?);
             }
-            let record = match record {
-                Some(record) => {
-                    let encoded = encoder.encode(&record)?;
-                    self.put(encoded);
-                    Some(Bytes::copy_from_slice(encoded))
-                }
-                None => None,
-            };
-            stored.push((keys::record(&key).into(), record));
+            if let Some(new) = stored.push(&key, record.as_ref())? {
+                self.put(new);
+            }
         }
         Ok(stored)
     }
@@ -171,7 +159,7 @@ mod tests {
             let (mut list, mut digest) = (List::default(), StateDigest::default());
             let mut indexes = 1..;
             for group in history.chunks(3) {
-                let (before, mut changes) = (list.without_entries(), Changes::default());
+                let (before, mut changes) = (list.rest(), Changes::default());
                 for (command, index) in group.iter().zip(&mut indexes) {
                     changes.join(list.apply(index, &batch(index, vec![command.clone()])).changes);
                 }

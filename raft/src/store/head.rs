@@ -186,7 +186,7 @@ mod tests {
         let command = Command::new(Timestamp(1000), actor, operation);
         let current = &mut *head.lock();
         let index = current.index() + 1;
-        let rest_before = current.list.without_entries();
+        let rest_before = current.list.rest();
         let mut changes = Changes::default();
         changes.join(current.list.apply(index, &batch(index, vec![command])).changes);
         current.mark.last_applied = Some(form::LogId { term: 1, node: 1, index });

@@ -5,71 +5,59 @@ use crate::blocklist::{Class, Kind, Observable, RecordKey};
 
 /// The key a record is stored under.
 pub(crate) fn record(key: &RecordKey) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(key, &mut bytes);
+    bytes
+}
+
+/// Writes the key a record is stored under, behind what the buffer holds.
+pub(crate) fn write(key: &RecordKey, bytes: &mut Vec<u8>) {
     match key {
-        RecordKey::Cluster => vec![1],
-        RecordKey::LastChanged(kind) => vec![2, kind_byte(*kind)],
-        RecordKey::Origin(node) => [&[3], node.to_be_bytes().as_slice()].concat(),
-        RecordKey::Account(name) => [&[4], name.as_bytes()].concat(),
-        RecordKey::Entry(value) => observable(5, value),
-        RecordKey::Settings => vec![6],
-        RecordKey::Allow(value) => observable(8, value),
-        RecordKey::Tombstone(value) => observable(9, value),
-        RecordKey::FeedFloor(kind) => vec![10, kind_byte(*kind)],
-        RecordKey::Growth(account) => [&[11], account.as_bytes()].concat(),
+        RecordKey::Cluster => bytes.push(1),
+        RecordKey::LastChanged(kind) => bytes.extend([2, kind_byte(*kind)]),
+        RecordKey::Origin(node) => join(bytes, [&[3], &node.to_be_bytes()]),
+        RecordKey::Account(name) => join(bytes, [&[4], name.as_bytes()]),
+        RecordKey::Entry(value) => observable(bytes, 5, value),
+        RecordKey::Settings => bytes.push(6),
+        RecordKey::NodeAddresses(node) => join(bytes, [&[7], &node.to_be_bytes()]),
+        RecordKey::Allow(value) => observable(bytes, 8, value),
+        RecordKey::Tombstone(value) => observable(bytes, 9, value),
+        RecordKey::FeedFloor(kind) => bytes.extend([10, kind_byte(*kind)]),
+        RecordKey::Growth(account) => join(bytes, [&[11], account.as_bytes()]),
         RecordKey::Audit(class, index, part) => {
-            [&[12, class_byte(*class)], index.to_be_bytes().as_slice(), &part.to_be_bytes()].concat()
+            join(bytes, [&[12, class_byte(*class)], &index.to_be_bytes(), &part.to_be_bytes()]);
         }
-        RecordKey::AuditForgotten(class) => vec![13, class_byte(*class)],
+        RecordKey::AuditForgotten(class) => bytes.extend([13, class_byte(*class)]),
         RecordKey::Answer(key) => {
-            [&[14], key.key.as_slice(), &key.part.to_be_bytes(), key.account.as_bytes()].concat()
+            join(bytes, [&[14], &key.key, &key.part.to_be_bytes(), key.account.as_bytes()]);
         }
-        RecordKey::Feed(name) => [&[15], name.as_bytes()].concat(),
-        RecordKey::Hook(name) => [&[16], name.as_bytes()].concat(),
-        RecordKey::Import(name) => [&[17], name.as_bytes()].concat(),
-        RecordKey::Modified(kind) => vec![18, kind_byte(*kind)],
-        RecordKey::NodeAddresses(node) => [&[7], node.to_be_bytes().as_slice()].concat(),
+        RecordKey::Feed(name) => join(bytes, [&[15], name.as_bytes()]),
+        RecordKey::Hook(name) => join(bytes, [&[16], name.as_bytes()]),
+        RecordKey::Import(name) => join(bytes, [&[17], name.as_bytes()]),
+        RecordKey::Modified(kind) => bytes.extend([18, kind_byte(*kind)]),
     }
 }
 
-fn observable(class: u8, value: &Observable) -> Vec<u8> {
-    let mut key = Vec::with_capacity(2 + key_bytes(value));
-    key.extend([class, kind_byte(value.kind())]);
+fn join<const PARTS: usize>(bytes: &mut Vec<u8>, parts: [&[u8]; PARTS]) {
+    parts.into_iter().for_each(|part| bytes.extend_from_slice(part));
+}
+
+fn observable(bytes: &mut Vec<u8>, class: u8, value: &Observable) {
+    bytes.extend([class, kind_byte(value.kind())]);
     match value {
         Observable::Ip(network) => {
-            key.push(u8::from(network.is_host()));
+            bytes.push(u8::from(network.is_host()));
             match network.net() {
-                ipnet::IpNet::V4(net) => {
-                    key.push(4);
-                    key.extend(net.addr().octets());
-                }
-                ipnet::IpNet::V6(net) => {
-                    key.push(6);
-                    key.extend(net.addr().octets());
-                }
+                ipnet::IpNet::V4(net) => join(bytes, [&[4], &net.addr().octets()]),
+                ipnet::IpNet::V6(net) => join(bytes, [&[6], &net.addr().octets()]),
             }
-            key.push(network.net().prefix_len());
+            bytes.push(network.net().prefix_len());
         }
         Observable::Domain(text)
         | Observable::Url(text)
         | Observable::Hash(text)
         | Observable::Email(text)
-        | Observable::Username(text) => key.extend(text.as_bytes()),
-    }
-    key
-}
-
-/// Bytes of an observable in a key, behind its kind.
-fn key_bytes(value: &Observable) -> usize {
-    match value {
-        Observable::Ip(network) => match network.net() {
-            ipnet::IpNet::V4(_) => 3 + 4,
-            ipnet::IpNet::V6(_) => 3 + 16,
-        },
-        Observable::Domain(text)
-        | Observable::Url(text)
-        | Observable::Hash(text)
-        | Observable::Email(text)
-        | Observable::Username(text) => text.len(),
+        | Observable::Username(text) => bytes.extend_from_slice(text.as_bytes()),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::codec::{self, Content};
 use crate::outbox::Outbox;
 use crate::space::Space;
 use crate::store::digest::{Changes, Passed, REMEMBERED_EVERY};
-use crate::store::disk::{Disk, DiskMark, StoredChange};
+use crate::store::disk::{Disk, DiskMark, StoredChanges};
 use crate::store::head::{Current, Head};
 use crate::store::snapshot::{Header, SnapshotFile, Snapshots};
 use crate::types::{Entry, LogId, SnapshotMeta, StoredMembership, TypeConfig};
@@ -64,7 +64,7 @@ impl StateMachine {
     fn apply_together(&mut self, entries: &mut Entries) -> io::Result<Applied> {
         let StateMachine { applier: Applier { head, passed, outbox }, changes, .. } = self;
         let current = &mut *head.lock();
-        let rest_before = current.list.without_entries();
+        let rest_before = current.list.rest();
         let mut group = Group { current, changes, outbox, own: Vec::new() };
         let mut responders = Vec::new();
         let mut applied = Ok(());
@@ -96,7 +96,7 @@ type Entries = VecDeque<EntryResponder<TypeConfig>>;
 /// What is left to be done once some entries are applied and readers can see it.
 struct Applied {
     mark: DiskMark,
-    stored: Vec<StoredChange>,
+    stored: StoredChanges,
     /// Entries of the list.
     listed: usize,
     own: Vec<Own>,

@@ -35,6 +35,6 @@ pub(crate) use snapshot::{Header as SnapshotHeader, SnapshotFile, Snapshots};
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzed {
     pub(crate) use super::digest::Changes;
-    pub(crate) use super::disk::{StoredChange, unpack};
+    pub(crate) use super::disk::{changes_again, unpack};
     pub(crate) use super::log::fuzzed::{again as record_again, file_of as log_file_of};
 }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::memory::CHAPTER_SUBJECTS;
+use super::memory::{CHAPTER_SUBJECTS, Place};
 use super::modified::{DATED_FROM, Modified};
 use super::{Applied, List};
 use crate::blocklist::account::Role;
-use crate::blocklist::audit::{Action, Deed, Subject};
+use crate::blocklist::audit::{Action, Class, Deed, Subject};
 use crate::blocklist::command::{Actor, Batch, Command, Operation, Outcome, Refusal};
 use crate::blocklist::entry::Entry;
 use crate::blocklist::kind::Kind;
@@ -24,6 +24,10 @@ pub(super) struct Applying<'a> {
     pub(super) index: u64,
     /// The time of the command that is being applied.
     time: Timestamp,
+    /// The account and the address of the last deed, as they are shared: most of a batch are of few callers.
+    caller: Option<(Arc<str>, Arc<str>)>,
+    /// Where it was noted: most go to the same place, which is touched once then.
+    noted: Option<(Class, Place)>,
     /// In the order in which it was touched, some of it several times.
     touched: Vec<(RecordKey, Touched)>,
 }
@@ -42,10 +46,11 @@ impl List {
         let Some(last) = self.last_sequence(batch) else {
             return Applied { rejected: true, ..Applied::default() };
         };
-        // An add touches its entry and the audit.
+        // An add touches its entry and the audit, which forgets something for that now and then.
         let keys: usize = batch.commands.iter().map(|command| command.operation.weight() + 1).sum();
-        let touched = Vec::with_capacity(keys + KEYS_A_BATCH);
-        let mut applying = Applying { list: self, index, time: Timestamp::default(), touched };
+        let touched = Vec::with_capacity(keys + keys / 8 + KEYS_A_BATCH);
+        let time = Timestamp::default();
+        let mut applying = Applying { list: self, index, time, caller: None, noted: None, touched };
         let mut outcomes = Vec::with_capacity(batch.commands.len());
         let mut reached = last;
         for (command, offset) in batch.commands.iter().zip(0..) {
@@ -172,26 +177,34 @@ impl Applying<'_> {
 
     fn note(&mut self, actor: &Actor, action: Action, subjects: Vec<Subject>, detail: &str) {
         let (time, class) = (self.time, action.class());
-        let account = self.list.interner.text(&actor.account);
-        let address = self.list.interner.text(&actor.address);
+        let (account, address) = self.shared_caller(actor);
         let detail = self.list.interner.text(detail);
         for some in subjects.chunks(CHAPTER_SUBJECTS) {
-            let deed = Deed {
-                time,
-                account: account.clone(),
-                address: address.clone(),
-                action,
-                subjects: some.to_vec(),
-                detail: detail.clone(),
-            };
-            let (index, part) = self.list.audit[class as usize].add(self.index, deed);
-            // No other batch has this index.
-            self.touch_known(RecordKey::Audit(class, index, part), Before::Nothing, None);
+            let (account, address, detail) = (account.clone(), address.clone(), detail.clone());
+            let deed = Deed { time, account, address, action, subjects: some.to_vec(), detail };
+            let place = self.list.audit[class as usize].add(self.index, deed);
+            if self.noted.replace((class, place)) != Some((class, place)) {
+                // No other batch has this index.
+                self.touch_known(RecordKey::Audit(class, place.0, place.1), Before::Nothing, None);
+            }
         }
-        while let Some((index, part)) = self.list.audit[class as usize].forget_surplus(class.most()) {
-            self.touch(RecordKey::Audit(class, index, part));
+        while let Some(((index, part), deeds)) = self.list.audit[class as usize].forget_surplus(class.most())
+        {
+            self.touch_known(RecordKey::Audit(class, index, part), Before::Deeds(deeds), None);
             self.touch(RecordKey::AuditForgotten(class));
         }
+    }
+
+    fn shared_caller(&mut self, actor: &Actor) -> (Arc<str>, Arc<str>) {
+        let known = self
+            .caller
+            .as_ref()
+            .filter(|(account, address)| **account == *actor.account && **address == *actor.address);
+        if let Some(known) = known {
+            return known.clone();
+        }
+        let [account, address] = [&actor.account, &actor.address].map(|text| self.list.interner.text(text));
+        self.caller.insert((account, address)).clone()
     }
 
     /// Notes that exports of this kind may be other ones now.

@@ -1,6 +1,6 @@
 //! What many entries share (sources, accounts, comments, and who listed them), held once.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use imbl::OrdSet;
 
@@ -8,6 +8,9 @@ use crate::blocklist::entry::Reporter;
 
 /// The most of each that is held; later ones are simply not shared.
 const SHARED_MAX: usize = 16_384;
+
+/// No text: it is not looked for each time.
+pub(super) static NO_TEXT: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
 
 /// Bounded sets. They save memory and decide nothing: two nodes may hold different ones.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +24,9 @@ pub(in crate::blocklist) struct Interner {
 impl Interner {
     /// The same text, shared if it is known.
     pub(in crate::blocklist) fn text(&mut self, text: &str) -> Arc<str> {
+        if text.is_empty() {
+            return NO_TEXT.clone();
+        }
         if let Some(known) = self.texts.get(text) {
             return known.clone();
         }

@@ -55,17 +55,21 @@ impl Chapters {
         self.forgotten = index;
     }
 
-    /// Forgets the oldest chapter when there are too many subjects; never the only one.
-    pub(super) fn forget_surplus(&mut self, most: usize) -> Option<Place> {
+    /// Forgets the oldest chapter when there are too many subjects, and gives it; never the only one.
+    pub(super) fn forget_surplus(&mut self, most: usize) -> Option<(Place, Arc<Vec<Deed>>)> {
         if self.subjects <= most || self.by_place.len() < 2 {
             return None;
         }
-        let (place, deeds) = self.by_place.get_min()?;
-        let (place, subjects) = (*place, subjects(deeds));
-        self.by_place.remove(&place);
-        self.subjects -= subjects;
+        let place = *self.by_place.get_min().map(|(place, _)| place)?;
+        let deeds = self.by_place.remove(&place)?;
+        self.subjects -= subjects(&deeds);
         self.forgotten = place.0;
-        Some(place)
+        Some((place, deeds))
+    }
+
+    /// What was forgotten of it, and no chapter.
+    pub(super) fn without_deeds(&self) -> Chapters {
+        Chapters { forgotten: self.forgotten, ..Chapters::default() }
     }
 
     pub(super) fn get(&self, place: Place) -> Option<&Arc<Vec<Deed>>> {

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use imbl::OrdSet;
+use imbl::{OrdMap, OrdSet};
 
 use super::apply::Touched;
-use super::{ByValue, List};
+use super::memory::Chapters;
+use super::recent::Recent;
+use super::{ByValue, Interner, List};
 use crate::blocklist::account::Account;
 use crate::blocklist::allow::Allow;
 use crate::blocklist::audit::Class;
@@ -178,10 +180,19 @@ impl List {
         Some(entry)
     }
 
-    /// All of it but the entries, in which `Before::AsListed` is looked up: of those it would hold every node of the
-    /// map, and each that is changed then would have to be copied.
-    pub(crate) fn without_entries(&self) -> List {
-        List { entries: ByValue::default(), by_expiry: OrdSet::default(), ..self.clone() }
+    /// What `Before::AsListed` is looked up in: all of it but the entries and the deeds, of which it is always told what
+    /// they were, and what is derived. Of a map that is in it every node is held, and each that is changed then has to be
+    /// copied.
+    pub(crate) fn rest(&self) -> List {
+        List {
+            entries: ByValue::default(),
+            audit: self.audit.each_ref().map(Chapters::without_deeds),
+            by_expiry: OrdSet::default(),
+            by_account: OrdMap::default(),
+            recent: Recent::default(),
+            interner: Interner::default(),
+            ..self.clone()
+        }
     }
 
     /// An account has one entry less.

@@ -1,10 +1,11 @@
 //! Adding, sighting, deleting and withdrawing.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use super::Interner;
 use super::apply::{Applying, forbidden};
+use super::interner::NO_TEXT;
 use crate::blocklist::account::Role;
 use crate::blocklist::audit::Action;
 use crate::blocklist::command::{
@@ -14,9 +15,6 @@ use crate::blocklist::entry::{Entry, Reporter, WholeEntry};
 use crate::blocklist::observable::Observable;
 use crate::blocklist::sources::Sources;
 use crate::blocklist::timestamp::Timestamp;
-
-/// Not looked for among the texts that are shared, for each report.
-static NO_IMPORT: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
 
 /// A report with its texts cut to their limits and its moments settled.
 struct Settled {
@@ -41,7 +39,7 @@ impl Applying<'_> {
         }
         let label = match import {
             Some(label) => self.list.interner.text(&cut(label, TAG_BYTES_MAX)),
-            None => NO_IMPORT.clone(),
+            None => NO_TEXT.clone(),
         };
         let lines: Vec<Line> = reports
             .iter()
@@ -65,7 +63,7 @@ impl Applying<'_> {
         }
         let lines = reports.iter().map(|report| {
             let listed = self.listed(&report.value).map(|_| ());
-            listed.and_then(|()| self.add_one(time, actor, report, &NO_IMPORT)).unwrap_or_else(Line::Refused)
+            listed.and_then(|()| self.add_one(time, actor, report, &NO_TEXT)).unwrap_or_else(Line::Refused)
         });
         Ok(Outcome::Lines(lines.collect()))
     }

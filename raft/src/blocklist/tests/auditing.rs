@@ -1,7 +1,9 @@
 //! Who did what is remembered, in order, up to a bound.
 
-use super::fixtures::{Desk, actor, ip, report};
-use crate::blocklist::{AUDIT_REPORTS_MAX, Action, Class, List, NewAllow, Operation, Patch, Role, Subject};
+use super::fixtures::{Desk, actor, batch, command, ip, report};
+use crate::blocklist::{
+    AUDIT_REPORTS_MAX, Action, Actor, Before, Change, Class, List, NewAllow, Operation, Patch, Role, Subject,
+};
 
 /// `index account action subject…` of everything that is remembered.
 fn lines(list: &List) -> Vec<String> {
@@ -82,4 +84,33 @@ fn what_sensors_do_all_day_does_not_push_out_decisions() {
     assert_eq!(desk.list.audit_forgotten(Class::Reports), 5, "the first four chapters");
     assert_eq!(desk.list.audit_forgotten(Class::Decisions), 0);
     assert_eq!(desk.list.history(&ip("9.9.9.9")).count(), 1);
+
+    // What is forgotten goes with what it was.
+    let (before, rest) = (desk.list.clone(), desk.list.rest());
+    let (_, changes) = desk.send(command(999, root(), Operation::Add(vec![report("46.0.0.1")])));
+    assert!(
+        changes.iter().any(|change| matches!(change.before, Before::Deeds(_)) && change.record.is_none())
+    );
+    for Change { key, before: known, .. } in changes {
+        assert_eq!(known.record(&key, &rest), before.record(&key), "{key:?}");
+    }
+}
+
+#[test]
+fn each_command_of_a_batch_is_remembered_with_who_made_it() {
+    let mut list = List::default();
+    let callers = [("joe", "192.0.2.8"), ("ann", "192.0.2.8"), ("ann", "192.0.2.8"), ("ann", "192.0.2.9")];
+    let actor =
+        |(account, address): (&str, &str)| Actor { address: address.into(), ..actor(account, Role::Admin) };
+    let commands = callers.iter().zip(1..).flat_map(|(caller, number)| {
+        let add = Operation::Add(vec![report(&format!("45.0.0.{number}"))]);
+        let allow = NewAllow { value: ip(&format!("9.9.9.{number}")), comment: "".into() };
+        [add, Operation::AllowAdd(vec![allow])].map(|operation| command(1, actor(*caller), operation))
+    });
+    list.apply(1, &batch(1, commands.collect()));
+    for action in [Action::Listed, Action::Allowed] {
+        let deeds = list.audit_after(0).map(|(_, deed)| deed).filter(|deed| deed.action == action);
+        let found: Vec<(&str, &str)> = deeds.map(|deed| (&*deed.account, &*deed.address)).collect();
+        assert_eq!(found, callers, "{action:?}");
+    }
 }

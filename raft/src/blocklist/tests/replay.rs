@@ -216,7 +216,7 @@ proptest! {
                 break;
             }
             let (now, later) = rest.split_at((*sizes.next().unwrap()).min(rest.len()));
-            let rest_before = list.without_entries();
+            let rest_before = list.rest();
             let applied = list.apply(index, &batch(first, now.to_vec()));
             let keys: Vec<&RecordKey> = applied.changes.iter().map(|change| &change.key).collect();
             proptest::prop_assert!(keys.is_sorted_by(|a, b| a < b), "a key twice: {:?}", keys);

@@ -35,9 +35,6 @@ pub(super) const BLOCK_BYTES: usize = 16 << 10;
 /// Blocks in one atomic batch. Beyond some 350 keys sled keeps all it wrote in memory.
 pub(super) const BATCH_BLOCKS: usize = 64;
 
-/// A key of the list with its new value; none when the record is gone.
-pub(crate) type StoredChange = (Bytes, Option<Bytes>);
-
 /// Which blocks are the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ground {
@@ -152,53 +149,8 @@ pub(super) fn read_block(bytes: &[u8]) -> io::Result<Vec<Bytes>> {
     codec::decode(Content::Block, &packing::unpack(bytes)?)
 }
 
-/// Bytes of a change in a block, or a few less.
-pub(super) fn change_bytes((key, value): &StoredChange) -> usize {
-    key.len() + value.as_ref().map_or(0, Bytes::len)
-}
-
-/// Of each key the last change, in the order of the keys.
-pub(super) fn last_of_each<'c>(changes: impl IntoIterator<Item = &'c StoredChange>) -> Vec<&'c StoredChange> {
-    let mut changes = Vec::from_iter(changes);
-    // What was changed together is in order: the sort finds these runs, and of equal keys keeps the order.
-    changes.sort_by(|(one, _), (other, _)| one.cmp(other));
-    changes.dedup_by(|next, last| {
-        let same = next.0 == last.0;
-        if same {
-            *last = *next;
-        }
-        same
-    });
-    changes
-}
-
-/// Cuts changes into those of one block each.
-pub(super) fn cut<'s, 'c>(changes: &'s [&'c StoredChange]) -> impl Iterator<Item = &'s [&'c StoredChange]> {
-    let mut bytes = 0;
-    changes.split_inclusive(move |change| {
-        bytes += change_bytes(change);
-        let is_full = bytes >= BLOCK_BYTES;
-        if is_full {
-            bytes = 0;
-        }
-        is_full
-    })
-}
-
-/// Writes a block of changes, in place of what the buffer holds.
-pub(super) fn write_changes(buffer: &mut Vec<u8>, changes: &[&StoredChange]) -> io::Result<()> {
-    codec::encode_into(buffer, Content::Changes, &changes)
-}
-
-/// Reads a block of changes.
-pub(super) fn read_changes(bytes: &[u8]) -> io::Result<Vec<StoredChange>> {
-    codec::decode(Content::Changes, &packing::unpack(bytes)?)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     #[test]
@@ -229,31 +181,6 @@ mod tests {
         );
     }
 
-    fn blocks_of(changes: &[StoredChange]) -> Vec<Vec<u8>> {
-        let write = |changes: &[&StoredChange]| {
-            let mut block = Vec::new();
-            write_changes(&mut block, changes).map(|()| block)
-        };
-        cut(&Vec::from_iter(changes)).map(|changes| write(changes).unwrap()).collect()
-    }
-
-    #[test]
-    fn of_each_key_the_last_change_is_left() {
-        let change = |key: &'static str, value: Option<&'static str>| -> StoredChange {
-            (key.into(), value.map(Bytes::from))
-        };
-        let changes = [
-            change("b", Some("1")),
-            change("c", Some("1")),
-            change("a", Some("1")),
-            change("b", Some("2")),
-            change("b", None),
-            change("c", Some("3")),
-        ];
-        assert_eq!(last_of_each(&changes), [&changes[2], &changes[4], &changes[5]]);
-        assert!(last_of_each(&[]).is_empty() && blocks_of(&[]).is_empty());
-    }
-
     #[test]
     fn blocks_hold_what_was_put_in() {
         let record = |number: u32| Bytes::from(number.to_be_bytes().repeat(number as usize % 50 + 1));
@@ -266,13 +193,6 @@ mod tests {
         assert!(blocks.len() > 10 && blocks.iter().all(|block| block.len() < 2 * BLOCK_BYTES));
         let read: Vec<Bytes> = blocks.iter().flat_map(|block| read_block(block).unwrap()).collect();
         assert_eq!(read, (0..2000).map(record).collect::<Vec<_>>());
-
-        let change = |number: u32| (record(number), number.is_multiple_of(3).then(|| record(number / 2)));
-        let changes: BTreeMap<_, _> = (0..2000).map(change).collect();
-        let blocks = blocks_of(&Vec::from_iter(changes.clone()));
-        assert!(blocks.len() > 5);
-        let read: BTreeMap<_, _> = blocks.iter().flat_map(|block| read_changes(block).unwrap()).collect();
-        assert_eq!(read, changes);
         assert_eq!(change_number(&change_key(9)), Some(9));
         assert_eq!(change_number(&block_key(9, 9)), None);
         assert_eq!(block_generation(&block_key(9, 7)), Some(9));
@@ -286,7 +206,5 @@ mod tests {
         let mut blocks = Blocks::default();
         assert_eq!(blocks.push(Bytes::from_static(b"ab")).unwrap(), None);
         assert_eq!(blocks.finish().unwrap().map(hex).unwrap(), "5d0a0101026162");
-        let changes = [("k".into(), Some("v".into())), ("l".into(), None)];
-        assert_eq!(hex(blocks_of(&changes).remove(0)), "5d0b0102016b010176016c00");
     }
 }

@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use bytes::Bytes;
-
 use super::DiskMark;
-use super::layout::{self, Ground, Place, StoredChange};
+use super::changes::{self, StoredChange};
+use super::layout::{self, Ground, Place};
+use super::packing;
 use crate::blocklist::{List, Record};
 use crate::codec::{self, Content};
 use crate::store::damage::Unopened;
@@ -49,7 +49,9 @@ pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Loaded, Unopened> {
     let mut loaded = Loaded { mark, ..Loaded::empty(db) };
     loaded.place =
         Place { ground, last_generation: loaded.last_generation()?, next_change: ground.first_change };
-    let mut reading = Reading { changes: Changes::of(loaded.read_changes()?), ..Reading::default() };
+    let blocks = loaded.read_changes()?;
+    let changes = loaded.changes_in(&blocks)?;
+    let mut reading = Reading { changes, list: List::default(), digest: StateDigest::default() };
     if ground.generation == 0 {
         for item in loaded.db.range(Ground::records()) {
             reading.take(&item?.1)?;
@@ -79,70 +81,68 @@ impl Loaded {
         Ok(last.map_or(Some(0), |(key, _)| layout::block_generation(&key)).unwrap_or_default())
     }
 
-    /// What was changed since the ground, in this order.
-    fn read_changes(&mut self) -> Result<Vec<StoredChange>, Unopened> {
-        let mut changes = Vec::new();
+    /// The blocks of what was changed since the ground, in this order.
+    fn read_changes(&mut self) -> Result<Vec<Vec<u8>>, Unopened> {
+        let mut blocks = Vec::new();
         for item in self.db.range(self.place.ground.changes()) {
             let (key, value) = item?;
             let number = layout::change_number(&key);
             self.place.next_change =
                 number.ok_or_else(|| damaged("a key is none of its own"))?.saturating_add(1);
-            let block = layout::read_changes(&value)?;
-            self.changed += block.len() as u64;
-            changes.extend(block);
+            blocks.push(packing::unpack(&value)?.into_owned());
         }
-        Ok(changes)
+        Ok(blocks)
+    }
+
+    /// What is in these blocks.
+    fn changes_in<'b>(&mut self, blocks: &'b [Vec<u8>]) -> io::Result<Changes<'b>> {
+        let mut all = Vec::new();
+        for block in blocks {
+            all.extend(changes::read(block)?);
+        }
+        self.changed = all.len() as u64;
+        Ok(Changes::of(all))
     }
 }
 
 /// The last state of every key that was changed since the ground.
 #[derive(Default)]
-struct Changes {
+struct Changes<'b> {
     /// In the order of the keys.
-    last: Vec<StoredChange>,
+    last: Vec<StoredChange<'b>>,
     /// Which of them are in the ground, too.
     in_ground: Vec<bool>,
 }
 
-impl Changes {
-    fn of(changes: Vec<StoredChange>) -> Changes {
-        // It keeps the order of equal keys.
-        let mut last = changes;
-        last.sort_by(|(one, _), (other, _)| one.cmp(other));
-        last.dedup_by(|(next, change), (key, last)| {
-            let same = next == key;
-            if same {
-                *last = change.take();
-            }
-            same
-        });
+impl<'b> Changes<'b> {
+    fn of(all: Vec<StoredChange<'b>>) -> Changes<'b> {
+        let last = changes::last_of_each(all);
         Changes { in_ground: vec![false; last.len()], last }
     }
 
     /// What became of a key of the ground, if it was changed.
-    fn take(&mut self, key: &[u8]) -> Option<Option<Bytes>> {
-        let at = self.last.binary_search_by(|(changed, _)| changed.as_ref().cmp(key)).ok()?;
+    fn take(&mut self, key: &[u8]) -> Option<Option<&'b [u8]>> {
+        let at = self.last.binary_search_by(|change| change.key.cmp(key)).ok()?;
         self.in_ground[at] = true;
-        Some(self.last[at].1.take())
+        Some(self.last[at].record)
     }
 
     /// The records whose keys are not in the ground.
-    fn into_new(self) -> impl Iterator<Item = Bytes> {
+    fn into_new(self) -> impl Iterator<Item = &'b [u8]> {
         let all = self.last.into_iter().zip(self.in_ground);
-        all.filter(|(_, in_ground)| !in_ground).filter_map(|((_, record), _)| record)
+        all.filter(|(_, in_ground)| !in_ground).filter_map(|(change, _)| change.record)
     }
 }
 
 /// The list while it is read.
-#[derive(Default)]
-struct Reading {
+struct Reading<'b> {
     list: List,
     digest: StateDigest,
     /// What is yet to take its place.
-    changes: Changes,
+    changes: Changes<'b>,
 }
 
-impl Reading {
+impl Reading<'_> {
     /// Takes a record of the ground, or what it was changed to.
     fn take(&mut self, stored: &[u8]) -> io::Result<()> {
         let record: Record = codec::decode(Content::Record, stored)?;
@@ -153,7 +153,7 @@ impl Reading {
         match self.changes.take(&keys::record(&record.key())) {
             None => self.put(record, stored),
             Some(None) => {}
-            Some(Some(changed)) => self.put(codec::decode(Content::Record, &changed)?, &changed),
+            Some(Some(changed)) => self.put(codec::decode(Content::Record, changed)?, changed),
         }
         Ok(())
     }
@@ -161,7 +161,7 @@ impl Reading {
     /// Takes what is not in the ground at all.
     fn take_new(&mut self) -> io::Result<()> {
         for stored in std::mem::take(&mut self.changes).into_new() {
-            self.put(codec::decode(Content::Record, &stored)?, &stored);
+            self.put(codec::decode(Content::Record, stored)?, stored);
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! sled: the list on disk, exactly as it was at some index. One thread writes it, behind the list in memory;
 //! it may lag, because the log holds the rest.
 //!
-//! `layout` says how a list lies in sled, `packing` makes it small, `load` reads it, `writer` is the thread, and `queue`
-//! what it is told.
+//! `layout` says how a list lies in sled, `changes` what is written behind it, `packing` makes it small, `load` reads
+//! it, `writer` is the thread, and `queue` what it is told.
 
+mod changes;
 mod layout;
 mod load;
 mod packing;
@@ -27,7 +28,9 @@ use crate::blocklist::List;
 use crate::form;
 use crate::store::damage::{Unopened, opening};
 use crate::store::digest::StateDigest;
-pub(crate) use layout::StoredChange;
+pub(crate) use changes::StoredChanges;
+#[cfg(any(test, fuzzing))]
+pub(crate) use changes::again as changes_again;
 use load::Loaded;
 use packing::Packer;
 #[cfg(any(test, fuzzing))]
@@ -120,7 +123,7 @@ impl Disk {
     pub(crate) async fn apply(
         &self,
         mark: DiskMark,
-        changes: Vec<StoredChange>,
+        changes: StoredChanges,
         entries: usize,
         list: impl FnOnce() -> List,
     ) -> io::Result<()> {

@@ -9,22 +9,16 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::DiskMark;
-use super::layout::{self, StoredChange};
+use super::changes::StoredChanges;
 use crate::blocklist::List;
 
 /// The changes of some consecutive log entries, and the mark after them.
 pub(super) struct ChangeSet {
     pub(super) mark: DiskMark,
-    pub(super) changes: Vec<StoredChange>,
+    pub(super) changes: StoredChanges,
     /// Given back once it is written.
     #[expect(dead_code, reason = "it is dropped")]
     pub(super) room: OwnedSemaphorePermit,
-}
-
-impl ChangeSet {
-    pub(super) fn bytes(&self) -> usize {
-        self.changes.iter().map(layout::change_bytes).sum()
-    }
 }
 
 /// What the writer is told.

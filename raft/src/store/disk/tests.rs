@@ -5,6 +5,7 @@ use std::thread;
 use proptest::prelude::{Strategy, prop, prop_assert_eq, proptest};
 use tokio::runtime::Runtime;
 
+use super::changes::StoredChange;
 use super::layout::{block_key, change_key};
 use super::*;
 use crate::blocklist::tests::{batch, history};
@@ -29,7 +30,7 @@ async fn stored(home: &Path) -> PathBuf {
     let dir = home.join("list");
     let (disk, _, aside) = open(&dir).unwrap();
     assert_eq!(aside, None);
-    disk.apply(mark(7), Vec::new(), 0, List::default).await.unwrap();
+    disk.apply(mark(7), StoredChanges::default(), 0, List::default).await.unwrap();
     disk.close().await.unwrap();
     dir
 }
@@ -120,7 +121,7 @@ impl Desk {
 
     async fn apply(&mut self, command: Command) {
         self.sent += 1;
-        let before = self.list.without_entries();
+        let before = self.list.rest();
         let mut changes = Changes::default();
         changes.join(self.list.apply(self.sent, &batch(self.sent, vec![command])).changes);
         self.mark.last_applied = mark(self.sent).last_applied;
@@ -347,8 +348,8 @@ async fn a_list_whose_changes_are_not_those_that_were_written_is_set_aside() {
         let db = load::open_sled(&dir, 1 << 20).unwrap();
         let Some(Record::Entry(entry)) = desk.list.records().next() else { panic!("entries come first") };
         let key = keys::record(&RecordKey::Entry(entry.value.clone()));
-        let changes: Vec<StoredChange> = vec![(key.into(), None)];
-        db.insert(change_key(9), codec::encode(Content::Changes, &changes).unwrap()).unwrap();
+        let gone = [StoredChange { key: &key, record: None }];
+        db.insert(change_key(9), codec::encode(Content::Changes, &gone.as_slice()).unwrap()).unwrap();
     }
     desk.wait_free();
     let (_, found, aside) = open(&dir).unwrap();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::changes::{self, StoredChange};
 use super::layout::{self, BATCH_BLOCKS, BLOCK_BYTES, Blocks, Ground, Place};
 use super::packing::Packer;
 use super::queue::{ChangeSet, Queue, Work};
@@ -69,12 +70,12 @@ impl Writer {
         mut gathering: Option<Duration>,
         queue: &mut Queue,
     ) -> io::Result<()> {
-        let mut bytes = first.bytes();
+        let mut bytes = first.changes.bytes();
         let mut sets = vec![first];
         loop {
             match queue.next_now() {
-                Some(Work::Apply(set)) if bytes + set.bytes() <= JOINED_BYTES => {
-                    bytes += set.bytes();
+                Some(Work::Apply(set)) if bytes + set.changes.bytes() <= JOINED_BYTES => {
+                    bytes += set.changes.bytes();
                     sets.push(set);
                 }
                 Some(other) => {
@@ -87,10 +88,12 @@ impl Writer {
                 },
             }
         }
-        let changes = layout::last_of_each(sets.iter().flat_map(|set| &set.changes));
+        let mut all: Vec<StoredChange<'_>> =
+            Vec::with_capacity(sets.iter().map(|set| set.changes.len()).sum());
+        all.extend(sets.iter().flat_map(|set| set.changes.iter()));
         let mut batch = sled::Batch::default();
-        for changes in layout::cut(&changes) {
-            layout::write_changes(&mut self.block, changes)?;
+        for some in changes::cut(&changes::last_of_each(all)) {
+            changes::write(&mut self.block, some)?;
             batch.insert(layout::change_key(self.place.next_change), self.packer.pack(&self.block)?);
             self.place.next_change += 1;
         }
