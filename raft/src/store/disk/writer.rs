@@ -21,8 +21,8 @@ use crate::store::digest::Encoder;
 /// Bytes beyond which no further change set is joined to a write, so that it is one small batch.
 const JOINED_BYTES: usize = BATCH_BLOCKS * BLOCK_BYTES;
 
-/// How long a change waits for others. Each batch wakes all threads of sled: with one for every commit of the log
-/// they took a fifth of a busy node's time.
+/// How long a change waits for others. Each batch goes through several threads of sled: with one for every commit of the
+/// log they took a fifth of a busy node's time.
 const GATHERING: Duration = Duration::from_millis(20);
 
 /// sled, and where it is.
