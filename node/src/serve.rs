@@ -47,7 +47,8 @@ async fn run(settings: Settings) -> Result<ExitCode, String> {
         http: settings.advertise_http.clone().unwrap_or(format!("http://{}", reachable(&http)?)),
     };
     let connections_max = open_files::room_for(settings.connections_max);
-    let http = Server::new(http, connections_max, settings.body_bytes_max);
+    let http = Server::new(http, settings.threads, connections_max, settings.body_bytes_max)
+        .map_err(|error| error.to_string())?;
     let api = ApiSettings {
         registration_token: token.clone(),
         body_bytes_max: settings.body_bytes_max,

@@ -6,8 +6,10 @@ mod arriving;
 mod connection;
 pub(crate) mod connections;
 mod refusing;
+mod threads;
+mod turns;
 
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ pub(crate) use arriving::Share;
 use arriving::Bodies;
 use connection::Connection;
 use connections::Connections;
+use threads::Threads;
 
 use crate::site::Site;
 
@@ -39,18 +42,25 @@ pub(crate) struct ClientAddress(pub(crate) SocketAddr);
 #[derive(Clone)]
 pub struct Server {
     listener: Arc<TcpListener>,
+    threads: Arc<Threads>,
     connections: Arc<Connections>,
     bodies: Arc<Bodies>,
 }
 
 impl Server {
-    /// Serves so many connections at once, and holds bodies of this length at least.
-    pub fn new(listener: TcpListener, connections_max: usize, body_bytes_max: usize) -> Server {
-        Server {
+    /// Serves so many connections at once on so many threads, and holds bodies of this length at least.
+    pub fn new(
+        listener: TcpListener,
+        threads: usize,
+        connections_max: usize,
+        body_bytes_max: usize,
+    ) -> io::Result<Server> {
+        Ok(Server {
             listener: Arc::new(listener),
+            threads: Arc::new(Threads::start(threads)?),
             connections: Arc::new(Connections::new(connections_max)),
             bodies: Arc::new(Bodies::new(body_bytes_max)),
-        }
+        })
     }
 
     /// Where it listens.
@@ -70,12 +80,20 @@ impl Server {
                 Some(_) = tasks.join_next() => {}
                 (stream, address) = self.accept() => {
                     let Some(place) = self.connections.enter() else {
-                        turn_away(&stream).await;
+                        turn_away(&stream);
                         continue;
                     };
                     let (site, bodies) = (site.clone(), self.bodies.clone());
                     let connection = Arc::new(Connection { address, site, place, bodies });
-                    tasks.spawn(connection.serve(stream));
+                    let (seat, thread) = self.threads.seat();
+                    let served = async move {
+                        let _seat = seat;
+                        // A socket belongs to the runtime that waits for it.
+                        if let Ok(stream) = TcpStream::from_std(stream) {
+                            connection.serve(stream).await;
+                        }
+                    };
+                    tasks.spawn_on(served, thread);
                 }
             }
         }
@@ -83,16 +101,17 @@ impl Server {
         while tasks.join_next().await.is_some() {}
     }
 
-    async fn accept(&self) -> (TcpStream, SocketAddr) {
+    async fn accept(&self) -> (std::net::TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, address)) => {
                     let unread = u32::try_from(UNREAD_MAX.as_millis()).unwrap_or(u32::MAX);
                     let set = stream.set_nodelay(true);
-                    if let Err(error) = set.and_then(|()| Ok(set_tcp_user_timeout(&stream, unread)?)) {
-                        tracing::debug!(%error, "a connection ended at once");
+                    let set = set.and_then(|()| Ok(set_tcp_user_timeout(&stream, unread)?));
+                    match set.and_then(|()| stream.into_std()) {
+                        Ok(stream) => return (stream, address),
+                        Err(error) => tracing::debug!(%error, "a connection ended at once"),
                     }
-                    return (stream, address);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -104,11 +123,9 @@ impl Server {
 }
 
 /// Answers without having read anything: every place is taken by a request that is being answered.
-async fn turn_away(stream: &TcpStream) {
+fn turn_away(mut stream: &std::net::TcpStream) {
     let sentence = "this node has as many connections as it serves at once";
     let text = refusing::in_bytes(StatusCode::SERVICE_UNAVAILABLE, "retry-after: 1\r\n", sentence);
     // A new connection takes a few hundred bytes at once, or is gone.
-    if stream.writable().await.is_ok() {
-        drop(stream.try_write(&text));
-    }
+    drop(stream.write(&text));
 }

@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 
 use super::connection::HEAD_BYTES_MAX;
 use super::connections::Place;
+use super::turns::Turns;
 use crate::answer;
 
 /// How much of what a refused client sends is read.
@@ -28,7 +29,7 @@ const ONE_PIECE_BYTES_MAX: usize = 1024;
 
 /// The stream of one connection.
 pub(super) struct Refusing<'a> {
-    stream: TcpStream,
+    stream: Turns<TcpStream>,
     place: &'a Place,
     /// An answer of ours is under way, up to its last byte.
     answering: &'a AtomicBool,
@@ -44,7 +45,7 @@ struct Refusal {
 
 impl<'a> Refusing<'a> {
     pub(super) fn new(stream: TcpStream, place: &'a Place, answering: &'a AtomicBool) -> Refusing<'a> {
-        Refusing { stream, place, answering, refusal: None }
+        Refusing { stream: Turns::new(stream), place, answering, refusal: None }
     }
 
     /// Whether hyper's own answer is swallowed, because the client gets another one.
