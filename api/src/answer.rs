@@ -81,12 +81,15 @@ pub(crate) fn say_pending(response: &mut Response, pending: u64) {
 
 /// A time as `1.234`.
 pub(crate) fn seconds(time: Duration) -> HeaderValue {
-    let millis = (time.as_micros() + 500) / 1000;
-    if millis == 0 {
-        return HeaderValue::from_static("0.000");
+    let time = time.saturating_add(Duration::from_micros(500));
+    let (seconds, millis) = (time.as_secs(), time.subsec_millis());
+    // Of nearly every answer: a leader says something every tenth of a second.
+    if seconds == 0 {
+        let digit = |power: u32| b'0' + (millis / power % 10) as u8;
+        let text = [b'0', b'.', digit(100), digit(10), digit(1)];
+        return HeaderValue::from_bytes(&text).expect("digits are a header's value");
     }
-    let text = format!("{}.{:03}", millis / 1000, millis % 1000);
-    HeaderValue::try_from(text).expect("digits are a header's value")
+    HeaderValue::try_from(format!("{seconds}.{millis:03}")).expect("digits are a header's value")
 }
 
 /// Says that something was done, and at which index.
@@ -106,8 +109,16 @@ mod tests {
 
     #[test]
     fn a_time_has_three_decimals() {
-        let rows =
-            [(0, "0.000"), (499, "0.000"), (500, "0.001"), (1_234_567, "1.235"), (61_040_000, "61.040")];
+        let rows = [
+            (0, "0.000"),
+            (499, "0.000"),
+            (500, "0.001"),
+            (98_765, "0.099"),
+            (999_499, "0.999"),
+            (999_500, "1.000"),
+            (1_234_567, "1.235"),
+            (61_040_000, "61.040"),
+        ];
         for (micros, expected) in rows {
             assert_eq!(seconds(Duration::from_micros(micros)), expected, "{micros}");
         }

@@ -259,6 +259,15 @@ pub(crate) static ALL: [&dyn Format; 22] = [
 /// How many of them are for anything: what is asked about one value is answered in these.
 const GENERAL: usize = 5;
 
+/// What `Accept` calls each of those.
+const MEDIA: [&[&str]; GENERAL] = [
+    &["*/*", "application/*", "application/json"],
+    &["application/xml", "text/xml"],
+    &["text/csv"],
+    &["text/plain", "text/*"],
+    &["application/x-ndjson", "application/ndjson"],
+];
+
 /// The format of a request about one value: `format=`, else the best that `Accept` names, else JSON.
 pub(crate) fn choose(word: Option<&str>, headers: &HeaderMap) -> Result<&'static dyn Format, ApiError> {
     choose_among(&ALL[..GENERAL], word, headers)
@@ -276,8 +285,8 @@ fn choose_among(
             ApiError::BadRequest(format!("format `{word}` is not known; allowed: {allowed}"))
         });
     }
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
-    Ok(accepted(accept).unwrap_or(ALL[0]))
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    Ok(accept.and_then(accepted).unwrap_or(ALL[0]))
 }
 
 /// For answers that have one form only: `format=` may name it, and nothing else.
@@ -295,17 +304,11 @@ fn accepted(accept: &str) -> Option<&'static dyn Format> {
     let mut best: Option<(&'static dyn Format, f32)> = None;
     for range in accept.split(',') {
         let mut parts = range.split(';').map(str::trim);
-        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let media = parts.next().unwrap_or_default();
         let quality =
             parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
-        let format = match media.as_str() {
-            "*/*" | "application/*" | "application/json" => ALL[0],
-            "application/xml" | "text/xml" => ALL[1],
-            "text/csv" => ALL[2],
-            "text/plain" | "text/*" => ALL[3],
-            "application/x-ndjson" | "application/ndjson" => ALL[4],
-            _ => continue,
-        };
+        let is_named = |names: &&[&str]| names.iter().any(|name| media.eq_ignore_ascii_case(name));
+        let Some(format) = MEDIA.iter().position(is_named).map(|at| ALL[at]) else { continue };
         if quality > 0.0 && best.is_none_or(|(_, other)| quality > other) {
             best = Some((format, quality));
         }
@@ -323,6 +326,7 @@ mod choosing {
             ("*/*", "json"),
             ("text/csv", "csv"),
             ("text/html, application/xml;q=0.9, */*;q=0.8", "xml"),
+            ("Text/CSV", "csv"),
             ("text/plain;q=0.5, text/csv;q=0.9", "csv"),
             ("application/x-ndjson", "ndjson"),
             ("text/csv;q=0", "json"),

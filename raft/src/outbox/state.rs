@@ -142,12 +142,15 @@ impl State {
         self.last_applied = self.last_progress;
         let Some(item) = self.numbered.pop_front() else { return };
         self.weight -= item.weight;
-        let result = match &written {
-            Some(written) => Ok(Submitted::Written(written.clone())),
+        let result = match written {
+            Some(written) => Ok(Submitted::Written(written)),
             None => Err(unknown(None, "it was applied while this node caught up")),
         };
-        let heard = item.answer.is_some_and(|answer| answer.send(result).is_ok());
-        if let (false, Some(written)) = (heard, written) {
+        let unheard = match item.answer {
+            Some(answer) => answer.send(result).err(),
+            None => Some(result),
+        };
+        if let Some(Ok(Submitted::Written(written))) = unheard {
             self.results.push_back((self.applied, written));
             if self.results.len() > RESULTS_MAX {
                 self.results.pop_front();
