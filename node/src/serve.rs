@@ -48,7 +48,7 @@ async fn run(settings: Settings) -> Result<ExitCode, String> {
     };
     let connections_max = open_files::room_for(settings.connections_max);
     let http = Server::new(http, settings.threads, connections_max, settings.body_bytes_max)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| format!("cannot start the threads that serve requests: {error}"))?;
     let api = ApiSettings {
         registration_token: token.clone(),
         body_bytes_max: settings.body_bytes_max,
