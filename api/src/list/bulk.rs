@@ -18,6 +18,8 @@ const REFUSED_SHOWN_MAX: usize = 1000;
 const CHANGES_MAX: usize = REPORTS_MAX / 2;
 /// Commands of one bulk request that are under way together.
 const COMMANDS_AT_ONCE: usize = 32;
+/// Lines that are read in one turn: half a millisecond or so. Most requests have fewer.
+const TURN_LINES: usize = 1024;
 
 /// What a bulk request answers.
 #[derive(Default, Serialize)]
@@ -120,7 +122,7 @@ pub(crate) async fn run<T: Clone>(
         Way::Changes => CHANGES_MAX,
     };
     loop {
-        let group = next_group(&mut items, chunk * COMMANDS_AT_ONCE, &mut summary);
+        let group = next_group(&mut items, chunk * COMMANDS_AT_ONCE, &mut summary).await;
         if group.is_empty() {
             break;
         }
@@ -166,18 +168,25 @@ pub(crate) async fn run<T: Clone>(
     Ok(writing.answer(answer::at_index(answer::json(status, &summary), index)))
 }
 
-/// The next items that are put through together; what cannot be is noted.
-fn next_group<T>(
+/// The next items that are put through together; what cannot be is noted. Others that share the thread have their turn
+/// meanwhile.
+async fn next_group<T>(
     items: &mut impl Iterator<Item = Item<T>>,
     most: usize,
     summary: &mut Summary,
 ) -> Vec<(usize, T)> {
     let mut group = Vec::new();
+    let mut left = TURN_LINES;
     while group.len() < most {
         match items.next() {
             Some(Ok(item)) => group.push(item),
             Some(Err(refused)) => summary.refuse(refused),
             None => break,
+        }
+        left -= 1;
+        if left == 0 {
+            left = TURN_LINES;
+            tokio::task::yield_now().await;
         }
     }
     group
