@@ -328,6 +328,7 @@ mod choosing {
             ("text/html, application/xml;q=0.9, */*;q=0.8", "xml"),
             ("Text/CSV", "csv"),
             ("text/plain;q=0.5, text/csv;q=0.9", "csv"),
+            ("text/*", "txt"),
             ("application/x-ndjson", "ndjson"),
             ("text/csv;q=0", "json"),
             ("image/png", "json"),

@@ -176,16 +176,15 @@ async fn next_group<T>(
     summary: &mut Summary,
 ) -> Vec<(usize, T)> {
     let mut group = Vec::new();
-    let mut left = TURN_LINES;
+    let mut lines = 0_usize;
     while group.len() < most {
         match items.next() {
             Some(Ok(item)) => group.push(item),
             Some(Err(refused)) => summary.refuse(refused),
             None => break,
         }
-        left -= 1;
-        if left == 0 {
-            left = TURN_LINES;
+        lines += 1;
+        if lines.is_multiple_of(TURN_LINES) {
             tokio::task::yield_now().await;
         }
     }
@@ -203,4 +202,26 @@ fn broken_off(mut summary: Summary, failure: ApiError) -> Response {
         }
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_long_body_is_read_in_turns_whether_its_lines_are_good_or_not() {
+        let good = |line: usize| Ok((line, line));
+        let refused = |line| Err(Refused { line, value: String::new(), reason: String::new() });
+        for item in [&good as &dyn Fn(usize) -> Item<usize>, &refused] {
+            // Whether all of so many lines are read in one go.
+            let at_once = |lines: usize| {
+                let mut items = (1..=lines).map(item);
+                next_group(&mut items, usize::MAX, &mut Summary::default()).now_or_never().is_some()
+            };
+            assert!(at_once(TURN_LINES - 1));
+            assert!(!at_once(TURN_LINES));
+        }
+    }
 }
