@@ -15,7 +15,7 @@ use crate::crowdsec::Cursors;
 use crate::error::ApiError;
 use crate::export::Exports;
 use crate::followers::Followers;
-use crate::list::Queries;
+use crate::list::{Following, Queries};
 use crate::metrics::Requests;
 
 /// The state behind all routes.
@@ -26,6 +26,7 @@ pub(crate) struct App {
     pub(crate) exports: Exports,
     pub(crate) queries: Queries,
     pub(crate) followers: Followers,
+    pub(crate) following: Following,
     pub(crate) requests: Requests,
     pub(crate) consumers: Consumers,
     pub(crate) cursors: Cursors,
@@ -40,6 +41,7 @@ impl App {
             exports: Exports::default(),
             queries: Queries::default(),
             followers: Followers::default(),
+            following: Following::default(),
             requests: Requests::default(),
             consumers: Consumers::default(),
             cursors: Cursors::default(),

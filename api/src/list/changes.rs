@@ -10,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use raft::{Freshness, Picture};
 
 use super::KindOf;
-use super::following::{next_change, render};
+use super::following::Moment;
 use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::format::{Field, Shape, only_json};
+use crate::format::{Field, only_json};
 use crate::freshness::{self, freshness};
 use crate::parameters::{Parameters, duration};
 
@@ -32,29 +32,31 @@ pub(crate) async fn changes(
     let words = [&freshness::WORDS[..], &["since", "wait", "fields", "format"]];
     let parameters = Parameters::parse(query.as_deref(), &words)?;
     only_json(parameters.get("format"))?;
-    let shape = Shape { fields: Field::parse_list(parameters.get("fields"))?, ..Shape::default() };
+    let fields = Field::parse_list(parameters.get("fields"))?;
     let wait = wait(&parameters)?;
     let Some(since) = parameters.number("since")? else {
         let message = "`since` is missing: the index of the list that is to be brought up to date";
         return Err(ApiError::BadRequest(message.into()));
     };
-    let mut picture = reached(&app, since, freshness(&parameters)?).await?;
-    if picture.list.last_changed(kind) <= since && !wait.is_zero() {
-        let _place = app.followers.enter()?;
-        let waited = tokio::time::timeout(wait, next_change(&app.cluster, kind, since)).await;
-        picture = waited.unwrap_or_else(|_| app.cluster.picture());
+    let picture = reached(&app, since, freshness(&parameters)?).await?;
+    let changed = picture.list.last_changed(kind) > since;
+    // What waits for a majority is in the list of this node alone; a moment that others share does without.
+    let moment = if wait.is_zero() || (changed && picture.pending > 0) {
+        Arc::new(Moment::of(picture))
+    } else {
+        drop(picture);
+        let _place = (!changed).then(|| app.followers.enter()).transpose()?;
+        let waited = tokio::time::timeout(wait, app.following.changed(&app.cluster, kind, since)).await;
+        let moment = waited.ok().flatten().unwrap_or_else(|| Arc::new(Moment::of(app.cluster.picture())));
         // The account may have gone meanwhile.
-        app.credentials.verify(&headers, &picture.list).await?;
-    }
-    let index = picture.index;
-    let response = match render(picture, kind, since, shape).await {
-        Ok(mut bytes) => {
-            bytes.push(b'\n');
-            answer::body(StatusCode::OK, HeaderValue::from_static(answer::JSON), bytes.into())
-        }
+        app.credentials.verify(&headers, &moment.picture.list).await?;
+        moment
+    };
+    let response = match moment.changes(kind, since, &fields).await {
+        Ok(bytes) => answer::body(StatusCode::OK, HeaderValue::from_static(answer::JSON), bytes),
         Err(error) => error.into_response(),
     };
-    let mut response = app.read_headers(response, index);
+    let mut response = app.read_headers(response, moment.picture.index);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

@@ -16,11 +16,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::KindOf;
 use super::changes::reached;
-use super::following::{PAUSE, next_change, render};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::error::ApiError;
-use crate::format::{Field, Shape};
+use crate::format::Field;
 use crate::freshness::{self, freshness};
 use crate::parameters::Parameters;
 
@@ -32,9 +31,8 @@ struct Follower {
     app: Arc<App>,
     headers: HeaderMap,
     kind: Kind,
-    shape: Shape,
+    fields: Vec<Field>,
     since: u64,
-    pause: Duration,
     _place: OwnedSemaphorePermit,
 }
 
@@ -47,7 +45,7 @@ pub(crate) async fn events(
 ) -> Result<Response, ApiError> {
     let words = [&freshness::WORDS[..], &["since", "fields"]];
     let parameters = Parameters::parse(query.as_deref(), &words)?;
-    let shape = Shape { fields: Field::parse_list(parameters.get("fields"))?, ..Shape::default() };
+    let fields = Field::parse_list(parameters.get("fields"))?;
     let since = match last_event_id(&headers)? {
         Some(index) => Some(index),
         None => parameters.number("since")?,
@@ -58,9 +56,8 @@ pub(crate) async fn events(
         app: app.clone(),
         headers,
         kind,
-        shape,
+        fields,
         since: since.unwrap_or(picture.index),
-        pause: Duration::ZERO,
         _place: place,
     };
     let events = stream::unfold(Some(follower), |follower| async { follower?.next().await });
@@ -85,22 +82,14 @@ impl Follower {
     /// The next event, and who waits for the one after it; nothing when the node stops, or when the credentials
     /// are not good any more.
     async fn next(mut self) -> Next {
-        let cluster = &self.app.cluster;
-        tokio::select! {
-            () = cluster.closing() => return None,
-            () = tokio::time::sleep(self.pause) => {}
-        }
-        let picture = next_change(cluster, self.kind, self.since).await;
-        let changed = picture.list.last_changed(self.kind) > self.since;
-        if !changed || self.app.credentials.verify(&self.headers, &picture.list).await.is_err() {
-            return None;
-        }
-        let index = picture.index;
-        match render(picture, self.kind, self.since, self.shape.clone()).await {
+        let moment = self.app.following.changed(&self.app.cluster, self.kind, self.since).await?;
+        self.app.credentials.verify(&self.headers, &moment.picture.list).await.ok()?;
+        let index = moment.picture.index;
+        match moment.changes(self.kind, self.since, &self.fields).await {
             Ok(json) => {
                 let event = Event::default().event("changes").id(index.to_string());
-                let event = event.data(String::from_utf8_lossy(&json));
-                (self.since, self.pause) = (index, PAUSE);
+                let event = event.data(String::from_utf8_lossy(json.trim_ascii_end()));
+                self.since = index;
                 Some((Ok(event), Some(self)))
             }
             Err(ApiError::Gone(message)) => Some((Ok(Event::default().event("gone").data(message)), None)),

@@ -34,6 +34,7 @@ pub(crate) use asked::{ask, is_plain_value};
 pub(crate) use changes::changes;
 pub(crate) use delete::delete;
 pub(crate) use events::events;
+pub(crate) use following::Following;
 pub(crate) use lookup::show;
 #[cfg(test)]
 pub(crate) use narrow::NARROWING;
