@@ -1,11 +1,15 @@
-//! Reading the list out of sled: the ground, with the changes after it in place of what they changed.
+//! Reading the list out of sled: the changes, the last ones first, and then what they have left of the ground. So no
+//! more is in memory beside the list than one block, and which keys were changed.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 use super::DiskMark;
-use super::changes::{self, StoredChange};
+use super::changes;
 use super::layout::{self, Ground, Place};
 use super::packing;
 use crate::blocklist::{List, Record};
@@ -49,9 +53,8 @@ pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Loaded, Unopened> {
     let mut loaded = Loaded { mark, ..Loaded::empty(db) };
     loaded.place =
         Place { ground, last_generation: loaded.last_generation()?, next_change: ground.first_change };
-    let blocks = loaded.read_changes()?;
-    let changes = loaded.changes_in(&blocks)?;
-    let mut reading = Reading { changes, list: List::default(), digest: StateDigest::default() };
+    let mut reading = Reading::default();
+    loaded.read_changes(&mut reading)?;
     if ground.generation == 0 {
         for item in loaded.db.range(Ground::records()) {
             reading.take(&item?.1)?;
@@ -61,7 +64,6 @@ pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Loaded, Unopened> {
             layout::read_block(&item?.1)?.iter().try_for_each(|stored| reading.take(stored))?;
         }
     }
-    reading.take_new()?;
     if loaded.mark.digest != reading.digest {
         return Err(damaged("its records are not those that were written"));
     }
@@ -81,87 +83,49 @@ impl Loaded {
         Ok(last.map_or(Some(0), |(key, _)| layout::block_generation(&key)).unwrap_or_default())
     }
 
-    /// The blocks of what was changed since the ground, in this order.
-    fn read_changes(&mut self) -> Result<Vec<Vec<u8>>, Unopened> {
-        let mut blocks = Vec::new();
-        for item in self.db.range(self.place.ground.changes()) {
+    /// Reads what was changed since the ground, from behind.
+    fn read_changes(&mut self, reading: &mut Reading) -> Result<(), Unopened> {
+        for item in self.db.range(self.place.ground.changes()).rev() {
             let (key, value) = item?;
-            let number = layout::change_number(&key);
-            self.place.next_change =
-                number.ok_or_else(|| damaged("a key is none of its own"))?.saturating_add(1);
-            blocks.push(packing::unpack(&value)?.into_owned());
+            let number = layout::change_number(&key).ok_or_else(|| damaged("a key is none of its own"))?;
+            self.place.next_change = self.place.next_change.max(number.saturating_add(1));
+            let block = packing::unpack(&value)?;
+            for change in changes::read(&block)?.iter().rev() {
+                self.changed += 1;
+                reading.take_change(change.key, change.record)?;
+            }
         }
-        Ok(blocks)
-    }
-
-    /// What is in these blocks.
-    fn changes_in<'b>(&mut self, blocks: &'b [Vec<u8>]) -> io::Result<Changes<'b>> {
-        let mut all = Vec::new();
-        for block in blocks {
-            all.extend(changes::read(block)?);
-        }
-        self.changed = all.len() as u64;
-        Ok(Changes::of(all))
-    }
-}
-
-/// The last state of every key that was changed since the ground.
-#[derive(Default)]
-struct Changes<'b> {
-    /// In the order of the keys.
-    last: Vec<StoredChange<'b>>,
-    /// Which of them are in the ground, too.
-    in_ground: Vec<bool>,
-}
-
-impl<'b> Changes<'b> {
-    fn of(all: Vec<StoredChange<'b>>) -> Changes<'b> {
-        let last = changes::last_of_each(all);
-        Changes { in_ground: vec![false; last.len()], last }
-    }
-
-    /// What became of a key of the ground, if it was changed.
-    fn take(&mut self, key: &[u8]) -> Option<Option<&'b [u8]>> {
-        let at = self.last.binary_search_by(|change| change.key.cmp(key)).ok()?;
-        self.in_ground[at] = true;
-        Some(self.last[at].record)
-    }
-
-    /// The records whose keys are not in the ground.
-    fn into_new(self) -> impl Iterator<Item = &'b [u8]> {
-        let all = self.last.into_iter().zip(self.in_ground);
-        all.filter(|(_, in_ground)| !in_ground).filter_map(|(change, _)| change.record)
+        Ok(())
     }
 }
 
 /// The list while it is read.
-struct Reading<'b> {
+#[derive(Default)]
+struct Reading {
     list: List,
     digest: StateDigest,
-    /// What is yet to take its place.
-    changes: Changes<'b>,
+    /// The keys that were changed since the ground.
+    changed: HashSet<KeyHash>,
 }
 
-impl Reading<'_> {
-    /// Takes a record of the ground, or what it was changed to.
-    fn take(&mut self, stored: &[u8]) -> io::Result<()> {
-        let record: Record = codec::decode(Content::Record, stored)?;
-        if self.changes.last.is_empty() {
-            self.put(record, stored);
-            return Ok(());
-        }
-        match self.changes.take(&keys::record(&record.key())) {
-            None => self.put(record, stored),
-            Some(None) => {}
-            Some(Some(changed)) => self.put(codec::decode(Content::Record, changed)?, changed),
+/// Stands for a key. Two keys with the same would be found by the digest of the list.
+type KeyHash = [u8; 16];
+
+impl Reading {
+    /// Takes a change after which there are none but those that were taken before.
+    fn take_change(&mut self, key: &[u8], record: Option<&[u8]>) -> io::Result<()> {
+        let is_last = self.changed.insert(key_hash(key));
+        if let Some(stored) = record.filter(|_| is_last) {
+            self.put(codec::decode(Content::Record, stored)?, stored);
         }
         Ok(())
     }
 
-    /// Takes what is not in the ground at all.
-    fn take_new(&mut self) -> io::Result<()> {
-        for stored in std::mem::take(&mut self.changes).into_new() {
-            self.put(codec::decode(Content::Record, stored)?, stored);
+    /// Takes a record of the ground, if it was not changed.
+    fn take(&mut self, stored: &[u8]) -> io::Result<()> {
+        let record: Record = codec::decode(Content::Record, stored)?;
+        if self.changed.is_empty() || !self.changed.contains(&key_hash(&keys::record(&record.key()))) {
+            self.put(record, stored);
         }
         Ok(())
     }
@@ -170,6 +134,12 @@ impl Reading<'_> {
         self.digest.put(stored);
         self.list.restore(record);
     }
+}
+
+fn key_hash(key: &[u8]) -> KeyHash {
+    let mut hash = KeyHash::default();
+    hash.copy_from_slice(&Sha256::digest(key)[..16]);
+    hash
 }
 
 fn damaged(why: &str) -> Unopened {
