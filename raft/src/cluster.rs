@@ -226,14 +226,7 @@ impl Cluster {
         self.node.applier.head.index()
     }
 
-    /// The list as soon as this node has applied more than `index`: at once, or when the next entry comes. Waits
-    /// for ever if none comes.
-    pub async fn changed_beyond(&self, index: u64) -> Arc<Picture> {
-        self.moved_beyond(index).await;
-        self.node.picture()
-    }
-
-    /// Resolves as soon as this node has applied more than `index`.
+    /// Resolves as soon as this node has applied more than `index`; may wait for ever.
     pub async fn moved_beyond(&self, index: u64) {
         self.node.moved_beyond(index).await;
     }
