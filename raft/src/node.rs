@@ -38,8 +38,8 @@ use agreement::watch_failure;
 /// Between two heartbeats of the leader.
 pub(crate) const HEARTBEAT_MS: u64 = 100;
 /// A follower asks for votes when it has heard nothing for the longest of these times, in which no other grants one,
-/// and then for a time between them: a leader is replaced within 0.8 to 1.1 s, and a stall of 0.8 s changes nothing.
-pub(crate) const ELECTION_MS: std::ops::Range<u64> = 250..550;
+/// and then for a time between them: a leader is replaced within 0.7 to 1.0 s, and a stall of 0.7 s changes nothing.
+pub(crate) const ELECTION_MS: std::ops::Range<u64> = 200..500;
 /// Who is heard of more seldom is not well. Longer than an election, so that one is no illness.
 pub(crate) const UNHEARD_MS: u64 = 2_400;
 /// A snapshot has to be sent, checked and installed within this.
