@@ -99,8 +99,8 @@ impl Handler for PeerHandler {
             }
             // Checked before the Raft core hears of it: a damaged snapshot is the sender's trouble, not ours.
             let checked = snapshot.clone();
-            let readable = tokio::task::spawn_blocking(move || checked.load().map(drop)).await;
-            if !matches!(readable, Ok(Ok(()))) {
+            let readable = tokio::task::spawn_blocking(move || checked.check_records()).await;
+            if !matches!(readable, Ok(Ok(_))) {
                 return Reply::Denied(Denied::Unavailable("the snapshot did not arrive whole".into()));
             }
             let snapshot = Snapshot { meta: header.meta(), snapshot };

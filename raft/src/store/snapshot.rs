@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use crate::blocklist::List;
+use crate::blocklist::{List, Record};
 use crate::codec::{self, Content};
 use crate::form;
 use crate::store::damage::Unopened;
@@ -98,6 +98,11 @@ impl SnapshotFile {
     /// Reads all of it and keeps nothing.
     fn check(&self) -> io::Result<Header> {
         self.walk(|_| Ok(()))
+    }
+
+    /// The same, and every record in it.
+    pub(crate) fn check_records(&self) -> io::Result<Header> {
+        self.walk(|stored| codec::decode::<Record>(Content::Record, stored).map(drop))
     }
 
     /// Goes over the stored records; it is whole only if this ends without an error.
