@@ -65,11 +65,11 @@ pub(crate) async fn answer(
 
 /// Compressing takes its time the first time.
 async fn make_pieces(app: &App, export: &Arc<Export>, coding: Coding) -> Result<(), ApiError> {
-    if coding == Coding::Identity || export.has_pieces(coding) {
+    if export.is_ready_in(coding) {
         return Ok(());
     }
     let export = export.clone();
-    tokio::task::spawn_blocking(move || export.pieces(coding).length)
+    tokio::task::spawn_blocking(move || export.length_in(coding))
         .await
         .map_err(|_| raft::Error::Stopped("the list could not be compressed".into()))?;
     app.exports.trim();

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use hyper::body::{Frame, SizeHint};
 
 use super::coding::Coding;
-use super::whole::Export;
+use super::whole::{Export, Place};
 
 /// What is left of an export in one coding. A connection that finds it in an answer sends it in place of the body, in
 /// writes of many pieces.
@@ -19,8 +19,8 @@ use super::whole::Export;
 pub(crate) struct Run {
     export: Arc<Export>,
     coding: Coding,
-    /// The next piece, and where in it.
-    piece: usize,
+    /// Where the next piece is, and how much of it has gone.
+    place: Place,
     offset: usize,
     left: usize,
 }
@@ -28,12 +28,13 @@ pub(crate) struct Run {
 impl Run {
     pub(super) fn new(export: Arc<Export>, coding: Coding) -> Run {
         // It is in memory, and so no longer than a usize says.
-        let left = export.pieces(coding).length as usize;
-        Run { export, coding, piece: 0, offset: 0, left }
+        let left = export.length_in(coding) as usize;
+        Run { export, coding, place: Place::default(), offset: 0, left }
     }
 
-    fn pieces(&self) -> &[Bytes] {
-        &self.export.pieces(self.coding).bytes
+    /// The next piece, and the place behind it; none at the end.
+    fn piece(&self) -> Option<(&Bytes, Place)> {
+        if self.left == 0 { None } else { self.export.piece(self.coding, self.place) }
     }
 }
 
@@ -43,29 +44,27 @@ impl Buf for Run {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.pieces().get(self.piece).map_or(&[], |piece| &piece[self.offset..])
+        self.piece().map_or(&[], |(piece, _)| &piece[self.offset..])
     }
 
     fn chunks_vectored<'r>(&'r self, slices: &mut [IoSlice<'r>]) -> usize {
-        let mut filled = 0;
-        let mut offset = self.offset;
-        for (slice, piece) in slices.iter_mut().zip(&self.pieces()[self.piece..]) {
-            *slice = IoSlice::new(&piece[offset..]);
-            (filled, offset) = (filled + 1, 0);
+        let (mut filled, mut shown) = (0, 0);
+        let (mut place, mut offset) = (self.place, self.offset);
+        while filled < slices.len() && shown < self.left {
+            let Some((piece, behind)) = self.export.piece(self.coding, place) else { break };
+            slices[filled] = IoSlice::new(&piece[offset..]);
+            shown += piece.len() - offset;
+            (filled, place, offset) = (filled + 1, behind, 0);
         }
         filled
     }
 
     fn advance(&mut self, mut count: usize) {
-        self.left -= count;
-        while count > 0 {
-            let rest = self.chunk().len();
-            if count < rest {
-                self.offset += count;
-                return;
-            }
-            count -= rest;
-            (self.piece, self.offset) = (self.piece + 1, 0);
+        while let Some((piece, behind)) = self.piece().filter(|_| count > 0) {
+            let step = count.min(piece.len() - self.offset);
+            let is_over = self.offset + step == piece.len();
+            (self.place, self.offset) = if is_over { (behind, 0) } else { (self.place, self.offset + step) };
+            (self.left, count) = (self.left - step, count - step);
         }
     }
 }
@@ -81,7 +80,7 @@ impl HttpBody for Sending {
         mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(piece) = self.0.pieces().get(self.0.piece).cloned() else {
+        let Some(piece) = self.0.piece().map(|(piece, _)| piece.clone()) else {
             return Poll::Ready(None);
         };
         self.0.advance(piece.len());
@@ -133,9 +132,9 @@ mod tests {
         picture.list = desk.list.clone();
         let export = Arc::new(rendering.recipe.write(&picture));
         for coding in Coding::ALL {
-            let pieces = &export.pieces(coding).bytes;
+            let pieces: Vec<_> = export.coded(coding).collect();
             assert!(pieces.len() > 10, "{coding:?}");
-            let whole = pieces.concat();
+            let whole: Vec<u8> = pieces.into_iter().flatten().copied().collect();
             for (room, step) in [(64, usize::MAX), (1, usize::MAX), (3, 1), (4, 7), (64, 100)] {
                 let run = Run::new(export.clone(), coding);
                 assert_eq!(read(run, room, step), whole, "{coding:?}, {room} slices, steps of {step}");

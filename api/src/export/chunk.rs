@@ -8,7 +8,7 @@ use bytes::Bytes;
 use raft::blocklist::Observable;
 use sha2::{Digest, Sha256};
 
-use super::coding::{self, Coding, Deflated};
+use super::coding::{self, Deflated};
 use crate::format::Totals;
 
 /// Rows in a chunk, on average: some ten to some hundred KB. Who chooses values so that none begins a chunk gets a
@@ -64,17 +64,8 @@ impl Text {
         self.zstd.get_or_init(|| coding::zstd_frame(&self.plain))
     }
 
-    /// Whether there is anything in it, however it is coded.
-    pub(super) fn is_empty(&self) -> bool {
-        self.plain.is_empty()
-    }
-
-    pub(super) fn coded(&self, coding: Coding) -> &Bytes {
-        match coding {
-            Coding::Identity => &self.plain,
-            Coding::Gzip => &self.deflated().bytes,
-            Coding::Zstd => self.zstd(),
-        }
+    pub(super) fn plain(&self) -> &Bytes {
+        &self.plain
     }
 }
 

@@ -153,9 +153,8 @@ fn recipes() -> Vec<Arc<Recipe>> {
 }
 
 fn bytes(export: &Export, coding: Coding) -> Vec<u8> {
-    let pieces = export.pieces(coding);
-    let bytes = pieces.bytes.concat();
-    assert_eq!(bytes.len() as u64, pieces.length, "the length is known");
+    let bytes: Vec<u8> = export.coded(coding).flatten().copied().collect();
+    assert_eq!(bytes.len() as u64, export.length_in(coding), "the length is known");
     bytes
 }
 

@@ -17,6 +17,9 @@ use super::kept::Moment;
 use super::recipe::Recipe;
 use crate::format::Totals;
 
+/// Parts of a file, between the frames.
+const PARTS: usize = 2;
+
 /// An answer in one format, whole.
 pub(crate) struct Export {
     pub(super) chunks: Vector<Chunk>,
@@ -25,7 +28,7 @@ pub(crate) struct Export {
     /// What stands before the first part, between the two, and at the end; nothing in the middle of one part.
     frames: [Bytes; 3],
     /// What stands between two chunks of a part.
-    separator: &'static str,
+    separator: Bytes,
     /// A digest of what it holds: the same on every node, and after a change that the bytes do not show.
     pub(crate) digest: String,
     /// Entries in it.
@@ -50,14 +53,26 @@ pub(crate) struct Export {
     pub(super) pending: u64,
     /// Whether others will ask for the same.
     pub(super) is_kept: bool,
-    /// In the order of `Coding::ALL`.
-    pieces: [OnceLock<Pieces>; 3],
+    gzip: OnceLock<Pieces>,
+    zstd: OnceLock<Pieces>,
 }
 
-/// The bytes of an answer, in the order in which they are sent.
-pub(super) struct Pieces {
-    pub(super) bytes: Vec<Bytes>,
-    pub(super) length: u64,
+/// The compressed bytes of an answer, in the order in which they are sent. What is not compressed has none of them: it
+/// lies in the chunks, and to count it up for each change would cost as much as the list has chunks.
+struct Pieces {
+    bytes: Vec<Bytes>,
+    length: u64,
+}
+
+/// A place in an answer.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    /// Of the frames and the parts in turn, which one.
+    stretch: usize,
+    /// Of the chunks in that part, or of compressed pieces.
+    number: usize,
+    /// Whether the next chunk has to be set apart from the one before it.
+    separated: bool,
 }
 
 /// What an export has besides its chunks.
@@ -104,7 +119,7 @@ impl Export {
             chunks,
             cuts,
             frames,
-            separator,
+            separator: Bytes::from_static(separator.as_bytes()),
             tags: Coding::ALL.map(|coding| tag(&digest, coding)),
             digest,
             count: totals.count(),
@@ -117,7 +132,8 @@ impl Export {
             index,
             pending,
             is_kept,
-            pieces: Default::default(),
+            gzip: OnceLock::new(),
+            zstd: OnceLock::new(),
         }
     }
 
@@ -157,19 +173,49 @@ impl Export {
 
     /// All of it, in pieces that are shared with everybody else.
     pub(crate) fn plain(&self) -> impl Iterator<Item = &Bytes> {
-        self.pieces(Coding::Identity).bytes.iter()
+        self.coded(Coding::Identity)
     }
 
-    pub(super) fn pieces(&self, coding: Coding) -> &Pieces {
-        self.pieces[coding as usize].get_or_init(|| match coding {
-            Coding::Gzip => self.gzip(),
-            Coding::Identity | Coding::Zstd => self.concatenated(coding),
-        })
+    /// The same, compressed.
+    pub(super) fn coded(&self, coding: Coding) -> impl Iterator<Item = &Bytes> {
+        from_the_start(move |place| self.piece(coding, place))
+    }
+
+    /// The bytes at a place, which are not empty, and the place behind them.
+    pub(super) fn piece(&self, coding: Coding, place: Place) -> Option<(&Bytes, Place)> {
+        if let Some(pieces) = self.pieces(coding) {
+            let behind = Place { number: place.number + 1, ..place };
+            return pieces.bytes.get(place.number).map(|piece| (piece, behind));
+        }
+        let (piece, behind) = self.next(place)?;
+        let bytes = match piece {
+            Piece::Frame(frame) => frame,
+            Piece::Separator => &self.separator,
+            Piece::Text(chunk, part) => chunk.texts[part].plain(),
+        };
+        Some((bytes, behind))
+    }
+
+    /// How many bytes all of it has in this coding.
+    pub(super) fn length_in(&self, coding: Coding) -> u64 {
+        self.pieces(coding).map_or(self.length, |pieces| pieces.length)
     }
 
     /// Whether nothing is left to do for an answer in this coding.
-    pub(super) fn has_pieces(&self, coding: Coding) -> bool {
-        self.pieces[coding as usize].get().is_some()
+    pub(super) fn is_ready_in(&self, coding: Coding) -> bool {
+        match coding {
+            Coding::Identity => true,
+            Coding::Gzip => self.gzip.get().is_some(),
+            Coding::Zstd => self.zstd.get().is_some(),
+        }
+    }
+
+    fn pieces(&self, coding: Coding) -> Option<&Pieces> {
+        match coding {
+            Coding::Identity => None,
+            Coding::Gzip => Some(self.gzip.get_or_init(|| self.gzip_pieces())),
+            Coding::Zstd => Some(self.zstd.get_or_init(|| self.zstd_pieces())),
+        }
     }
 
     /// Gives it the digest that it had before it was written to disk.
@@ -187,35 +233,27 @@ impl Export {
 
     /// Bytes that it keeps in memory, as far as they are known.
     pub(super) fn bytes_kept(&self) -> u64 {
-        let coded = self.pieces[1..].iter().filter_map(OnceLock::get).map(|pieces| pieces.length);
-        self.length + coded.sum::<u64>()
+        let coded = [&self.gzip, &self.zstd].into_iter().filter_map(OnceLock::get);
+        self.length + coded.map(|pieces| pieces.length).sum::<u64>()
     }
 
-    fn concatenated(&self, coding: Coding) -> Pieces {
-        let small = |text: &[u8]| match coding {
-            Coding::Zstd => zstd_frame(text),
-            _ => Bytes::copy_from_slice(text),
-        };
-        let separator = small(self.separator.as_bytes());
-        let mut bytes = Vec::new();
-        for piece in self.sequence() {
-            bytes.push(match piece {
-                Piece::Frame(frame) if coding == Coding::Identity => frame.clone(),
-                Piece::Frame(frame) => small(frame),
-                Piece::Separator => separator.clone(),
-                Piece::Text(chunk, part) => chunk.texts[part].coded(coding).clone(),
-            });
-        }
-        if bytes.is_empty() && coding == Coding::Zstd {
+    fn zstd_pieces(&self) -> Pieces {
+        let separator = zstd_frame(&self.separator);
+        let coded = self.sequence().map(|piece| match piece {
+            Piece::Frame(frame) => zstd_frame(frame),
+            Piece::Separator => separator.clone(),
+            Piece::Text(chunk, part) => chunk.texts[part].zstd().clone(),
+        });
+        let mut bytes: Vec<Bytes> = coded.collect();
+        if bytes.is_empty() {
             // Nothing is a frame too.
             bytes.push(zstd_frame(&[]));
         }
-        let length = bytes.iter().map(|piece| piece.len() as u64).sum();
-        Pieces { bytes, length }
+        Pieces::new(bytes)
     }
 
-    fn gzip(&self) -> Pieces {
-        let separator = Deflated::stored(self.separator.as_bytes());
+    fn gzip_pieces(&self) -> Pieces {
+        let separator = Deflated::stored(&self.separator);
         let mut bytes = vec![Bytes::from_static(&GZIP_HEAD)];
         let mut sum = Hasher::new();
         let mut add = |deflated: &Deflated| {
@@ -230,27 +268,58 @@ impl Export {
             }
         }
         bytes.push(gzip_foot(sum, self.length));
-        let length = bytes.iter().map(|piece| piece.len() as u64).sum();
-        Pieces { bytes, length }
+        Pieces::new(bytes)
     }
 
     /// What the file is made of, in its order; nothing of it is empty.
     fn sequence(&self) -> impl Iterator<Item = Piece<'_>> {
-        let frame = |at: usize| {
-            let frame = &self.frames[at];
-            (!frame.is_empty()).then_some(Piece::Frame(frame))
-        };
-        let part = |part: usize| {
-            let mut begun = self.separator.is_empty();
-            let texts = self.chunks.iter().filter(move |chunk| !chunk.texts[part].is_empty());
-            texts.flat_map(move |chunk| {
-                let separator = (begun && !self.separator.is_empty()).then_some(Piece::Separator);
-                begun = true;
-                separator.into_iter().chain([Piece::Text(chunk, part)])
-            })
-        };
-        frame(0).into_iter().chain(part(0)).chain(frame(1)).chain(part(1)).chain(frame(2))
+        from_the_start(|place| self.next(place))
     }
+
+    /// What stands at a place or is the first behind it, and the place behind that.
+    fn next(&self, mut place: Place) -> Option<(Piece<'_>, Place)> {
+        let stretches = self.frames.len() + PARTS;
+        while place.stretch < stretches {
+            let (part, behind) =
+                (place.stretch / 2, Place { stretch: place.stretch + 1, ..Place::default() });
+            if place.stretch.is_multiple_of(2) {
+                place = behind;
+                if !self.frames[part].is_empty() {
+                    return Some((Piece::Frame(&self.frames[part]), place));
+                }
+                continue;
+            }
+            match self.chunks.get(place.number) {
+                None => place = behind,
+                Some(chunk) if chunk.lengths[part] == 0 => place.number += 1,
+                Some(_) if place.separated => {
+                    return Some((Piece::Separator, Place { separated: false, ..place }));
+                }
+                Some(chunk) => {
+                    let (number, separated) = (place.number + 1, !self.separator.is_empty());
+                    return Some((Piece::Text(chunk, part), Place { number, separated, ..place }));
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Pieces {
+    fn new(bytes: Vec<Bytes>) -> Pieces {
+        let length = bytes.iter().map(|piece| piece.len() as u64).sum();
+        Pieces { bytes, length }
+    }
+}
+
+/// All that stands one behind the other, where each is told with the place behind it.
+fn from_the_start<T>(next: impl Fn(Place) -> Option<(T, Place)>) -> impl Iterator<Item = T> {
+    let mut place = Place::default();
+    std::iter::from_fn(move || {
+        let (piece, behind) = next(place)?;
+        place = behind;
+        Some(piece)
+    })
 }
 
 fn tag(digest: &str, coding: Coding) -> HeaderValue {
