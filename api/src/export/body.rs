@@ -32,9 +32,14 @@ impl Run {
         Run { export, coding, place: Place::default(), offset: 0, left }
     }
 
-    /// The next piece, and the place behind it; none at the end.
-    fn piece(&self) -> Option<(&Bytes, Place)> {
-        if self.left == 0 { None } else { self.export.piece(self.coding, self.place) }
+    /// What is left, each piece with the place behind it; the first may have gone in part.
+    fn pieces(&self) -> impl Iterator<Item = (&Bytes, Place)> {
+        self.export.coded_from(self.coding, self.place)
+    }
+
+    /// The next piece; none at the end.
+    fn piece(&self) -> Option<&Bytes> {
+        if self.left == 0 { None } else { self.pieces().next().map(|(piece, _)| piece) }
     }
 }
 
@@ -44,28 +49,36 @@ impl Buf for Run {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.piece().map_or(&[], |(piece, _)| &piece[self.offset..])
+        self.piece().map_or(&[], |piece| &piece[self.offset..])
     }
 
     fn chunks_vectored<'r>(&'r self, slices: &mut [IoSlice<'r>]) -> usize {
-        let (mut filled, mut shown) = (0, 0);
-        let (mut place, mut offset) = (self.place, self.offset);
+        let (mut filled, mut shown, mut offset) = (0, 0, self.offset);
+        let mut pieces = self.pieces();
+        // Behind the last one all chunks of the other part may be gone over in vain.
         while filled < slices.len() && shown < self.left {
-            let Some((piece, behind)) = self.export.piece(self.coding, place) else { break };
+            let Some((piece, _)) = pieces.next() else { break };
             slices[filled] = IoSlice::new(&piece[offset..]);
             shown += piece.len() - offset;
-            (filled, place, offset) = (filled + 1, behind, 0);
+            (filled, offset) = (filled + 1, 0);
         }
         filled
     }
 
-    fn advance(&mut self, mut count: usize) {
-        while let Some((piece, behind)) = self.piece().filter(|_| count > 0) {
-            let step = count.min(piece.len() - self.offset);
-            let is_over = self.offset + step == piece.len();
-            (self.place, self.offset) = if is_over { (behind, 0) } else { (self.place, self.offset + step) };
-            (self.left, count) = (self.left - step, count - step);
+    fn advance(&mut self, count: usize) {
+        let (mut place, mut offset, mut rest) = (self.place, self.offset, count);
+        let mut pieces = self.pieces();
+        while rest > 0 {
+            let Some((piece, behind)) = pieces.next() else { break };
+            let length = piece.len() - offset;
+            if rest < length {
+                offset += rest;
+                break;
+            }
+            (place, offset, rest) = (behind, 0, rest - length);
         }
+        drop(pieces);
+        (self.place, self.offset, self.left) = (place, offset, self.left - count);
     }
 }
 
@@ -80,7 +93,7 @@ impl HttpBody for Sending {
         mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(piece) = self.0.piece().map(|(piece, _)| piece.clone()) else {
+        let Some(piece) = self.0.piece().cloned() else {
             return Poll::Ready(None);
         };
         self.0.advance(piece.len());

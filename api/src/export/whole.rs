@@ -176,24 +176,31 @@ impl Export {
         self.coded(Coding::Identity)
     }
 
-    /// The same, compressed.
+    /// The same in any coding.
     pub(super) fn coded(&self, coding: Coding) -> impl Iterator<Item = &Bytes> {
-        from_the_start(move |place| self.piece(coding, place))
+        self.coded_from(coding, Place::default()).map(|(piece, _)| piece)
     }
 
-    /// The bytes at a place, which are not empty, and the place behind them.
-    pub(super) fn piece(&self, coding: Coding, place: Place) -> Option<(&Bytes, Place)> {
-        if let Some(pieces) = self.pieces(coding) {
-            let behind = Place { number: place.number + 1, ..place };
-            return pieces.bytes.get(place.number).map(|piece| (piece, behind));
-        }
-        let (piece, behind) = self.next(place)?;
-        let bytes = match piece {
-            Piece::Frame(frame) => frame,
-            Piece::Separator => &self.separator,
-            Piece::Text(chunk, part) => chunk.texts[part].plain(),
-        };
-        Some((bytes, behind))
+    /// What there is from a place on, none of it empty, each with the place behind it.
+    pub(super) fn coded_from(&self, coding: Coding, place: Place) -> impl Iterator<Item = (&Bytes, Place)> {
+        let pieces = self.pieces(coding);
+        let plain = pieces.is_none().then(|| self.plain_from(place));
+        let coded = pieces.map(|pieces| {
+            let numbered = (place.number + 1..).zip(&pieces.bytes[place.number..]);
+            numbered.map(move |(number, piece)| (piece, Place { number, ..place }))
+        });
+        plain.into_iter().flatten().chain(coded.into_iter().flatten())
+    }
+
+    fn plain_from(&self, place: Place) -> impl Iterator<Item = (&Bytes, Place)> {
+        self.sequence_from(place).map(|(piece, behind)| {
+            let bytes = match piece {
+                Piece::Frame(frame) => frame,
+                Piece::Separator => &self.separator,
+                Piece::Text(chunk, part) => chunk.texts[part].plain(),
+            };
+            (bytes, behind)
+        })
     }
 
     /// How many bytes all of it has in this coding.
@@ -273,35 +280,51 @@ impl Export {
 
     /// What the file is made of, in its order; nothing of it is empty.
     fn sequence(&self) -> impl Iterator<Item = Piece<'_>> {
-        from_the_start(|place| self.next(place))
+        self.sequence_from(Place::default()).map(|(piece, _)| piece)
     }
 
-    /// What stands at a place or is the first behind it, and the place behind that.
-    fn next(&self, mut place: Place) -> Option<(Piece<'_>, Place)> {
+    /// The same from a place on, each with the place behind it.
+    fn sequence_from(&self, mut place: Place) -> impl Iterator<Item = (Piece<'_>, Place)> {
+        let mut chunks = self.chunks_from(place.number).peekable();
         let stretches = self.frames.len() + PARTS;
-        while place.stretch < stretches {
-            let (part, behind) =
-                (place.stretch / 2, Place { stretch: place.stretch + 1, ..Place::default() });
-            if place.stretch.is_multiple_of(2) {
-                place = behind;
-                if !self.frames[part].is_empty() {
-                    return Some((Piece::Frame(&self.frames[part]), place));
+        std::iter::from_fn(move || {
+            while place.stretch < stretches {
+                let part = place.stretch / 2;
+                if place.stretch.is_multiple_of(2) {
+                    place = place.next_stretch();
+                    chunks = self.chunks_from(0).peekable();
+                    if !self.frames[part].is_empty() {
+                        return Some((Piece::Frame(&self.frames[part]), place));
+                    }
+                    continue;
                 }
-                continue;
+                let Some(chunk) = chunks.peek().copied() else {
+                    place = place.next_stretch();
+                    continue;
+                };
+                if place.separated && chunk.lengths[part] > 0 {
+                    place.separated = false;
+                    return Some((Piece::Separator, place));
+                }
+                chunks.next();
+                place.number += 1;
+                if chunk.lengths[part] > 0 {
+                    place.separated = !self.separator.is_empty();
+                    return Some((Piece::Text(chunk, part), place));
+                }
             }
-            match self.chunks.get(place.number) {
-                None => place = behind,
-                Some(chunk) if chunk.lengths[part] == 0 => place.number += 1,
-                Some(_) if place.separated => {
-                    return Some((Piece::Separator, Place { separated: false, ..place }));
-                }
-                Some(chunk) => {
-                    let (number, separated) = (place.number + 1, !self.separator.is_empty());
-                    return Some((Piece::Text(chunk, part), Place { number, separated, ..place }));
-                }
-            }
-        }
-        None
+            None
+        })
+    }
+
+    fn chunks_from(&self, number: usize) -> impl Iterator<Item = &Chunk> {
+        self.chunks.focus().narrow(number.min(self.chunks.len())..).into_iter()
+    }
+}
+
+impl Place {
+    fn next_stretch(self) -> Place {
+        Place { stretch: self.stretch + 1, ..Place::default() }
     }
 }
 
@@ -310,16 +333,6 @@ impl Pieces {
         let length = bytes.iter().map(|piece| piece.len() as u64).sum();
         Pieces { bytes, length }
     }
-}
-
-/// All that stands one behind the other, where each is told with the place behind it.
-fn from_the_start<T>(next: impl Fn(Place) -> Option<(T, Place)>) -> impl Iterator<Item = T> {
-    let mut place = Place::default();
-    std::iter::from_fn(move || {
-        let (piece, behind) = next(place)?;
-        place = behind;
-        Some(piece)
-    })
 }
 
 fn tag(digest: &str, coding: Coding) -> HeaderValue {
