@@ -60,11 +60,15 @@ impl Copy {
     }
 }
 
-/// Adds, deletes, sightings and allow-adds among few addresses, so that they meet; the index of the last one.
-fn disturb(cluster: &TestCluster, number: usize) -> u64 {
+/// Adds, deletes, sightings and allow-adds among few addresses, so that they meet; the index of the last one. None is
+/// further ahead of the follower's rounds than twelve writes each.
+fn disturb(cluster: &TestCluster, number: usize, followed: &AtomicU64) -> u64 {
     let client = cluster.analyst(number);
     let mut index = 0;
     for round in 0..150 {
+        wait_for("the follower follows", Duration::from_secs(30), || {
+            (followed.load(Ordering::SeqCst) >= round as u64 / 12).then_some(())
+        });
         // Any fixed pattern will do; this one comes to every address in a jumbled order.
         let host = (round * 37 + number * 11) % 64;
         let value = match round % 9 {
@@ -89,12 +93,12 @@ fn disturb(cluster: &TestCluster, number: usize) -> u64 {
 fn a_follower_of_all_nodes_in_turn_ends_with_the_export() {
     let cluster = TestCluster::start(3);
     cluster.wait_rest();
-    let (last, writers) = (AtomicU64::new(0), AtomicU64::new(3));
+    let (last, writers, followed) = (AtomicU64::new(0), AtomicU64::new(3), AtomicU64::new(0));
     thread::scope(|scope| {
         for number in 0..3 {
-            let (cluster, last, writers) = (&cluster, &last, &writers);
+            let (cluster, last, writers, followed) = (&cluster, &last, &writers, &followed);
             scope.spawn(move || {
-                last.fetch_max(disturb(cluster, number), Ordering::SeqCst);
+                last.fetch_max(disturb(cluster, number, followed), Ordering::SeqCst);
                 writers.fetch_sub(1, Ordering::SeqCst);
             });
         }
@@ -106,6 +110,7 @@ fn a_follower_of_all_nodes_in_turn_ends_with_the_export() {
             // Who waits is told of changes a few times a second; who does not, of those that are there.
             copy.follow(&cluster.analyst(rounds % 3), if rounds % 4 == 0 { "500ms" } else { "0" });
             rounds += 1;
+            followed.store(rounds as u64, Ordering::SeqCst);
         }
         let mut whole = Copy { index: copy.index, ..Copy::default() };
         whole.take(&cluster.analyst(1));
