@@ -14,6 +14,8 @@ use crate::format::Totals;
 /// Rows in a chunk, on average: some ten to some hundred KB. Who chooses values so that none begins a chunk gets a
 /// long one, and the cost of that. Few in tests, so that short lists have borders.
 const CHUNK_ROWS: u64 = if cfg!(test) { 4 } else { 2_048 };
+/// Chunks in a group, on average.
+const GROUP_CHUNKS: u64 = if cfg!(test) { 3 } else { 64 };
 
 /// A run of rows.
 #[derive(Clone)]
@@ -33,8 +35,12 @@ pub(super) struct Chunk {
 pub(super) type TextDigest = [u8; 16];
 
 pub(super) fn digest(bytes: &[u8]) -> TextDigest {
+    short(&Sha256::digest(bytes))
+}
+
+pub(super) fn short(whole: &[u8]) -> TextDigest {
     let mut digest = TextDigest::default();
-    digest.copy_from_slice(&Sha256::digest(bytes)[..16]);
+    digest.copy_from_slice(&whole[..16]);
     digest
 }
 
@@ -71,7 +77,16 @@ impl Text {
 
 /// Whether a row of this value begins a chunk. The same on every node and in every version: the ETag hangs on it.
 pub(super) fn begins_chunk(value: &Observable) -> bool {
-    let hash = match value {
+    hash(value) % CHUNK_ROWS == 0
+}
+
+/// Whether it begins a group of them as well.
+pub(super) fn begins_group(value: &Observable) -> bool {
+    hash(value) % (CHUNK_ROWS * GROUP_CHUNKS) == 0
+}
+
+fn hash(value: &Observable) -> u64 {
+    match value {
         Observable::Ip(network) => {
             let bits = match network.net().addr() {
                 IpAddr::V4(address) => u128::from(address.to_bits()),
@@ -85,8 +100,7 @@ pub(super) fn begins_chunk(value: &Observable) -> bool {
             let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
             mixed(other.text().unwrap_or_default().bytes().fold(0xcbf2_9ce4_8422_2325, mix))
         }
-    };
-    hash % CHUNK_ROWS == 0
+    }
 }
 
 /// The last step of SplitMix64: every bit of the result hangs on every bit given.

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
-use imbl::Vector;
 use raft::Picture;
 use raft::blocklist::{Cuts, Entry, Exporting, Observable};
 
@@ -48,26 +47,19 @@ impl Recipe {
             Ok(touched) if self.is_by_chunk() && !old.chunks.is_empty() => touched,
             _ => return self.write(picture),
         };
-        let mut chunks = old.chunks.clone();
         let wanted = |entry: &Entry| self.query.filter.wants(entry);
         let exporting = match touched.cuts {
             true => list.exporting(kind, wanted),
             false => list.exporting_with(kind, wanted, old.cuts.clone()),
         };
-        // From behind, so that the places before stay what they are.
-        for (from, to) in runs(&chunks, touched.lines.iter()).into_iter().rev() {
-            let first = (from > 0).then(|| chunks[from].first.clone());
-            let next = chunks.get(to).map(|chunk| chunk.first.clone());
-            let written = self.chunks(&exporting, first.as_ref(), next.as_ref());
-            if written.len() == to - from {
-                written.into_iter().zip(from..).for_each(|(chunk, at)| drop(chunks.set(at, chunk)));
-            } else {
-                let rest = chunks.split_off(to);
-                chunks.truncate(from);
-                chunks.extend(written);
-                chunks.append(rest);
-            }
-        }
+        let runs = old.chunks.runs(touched.lines.iter()).into_iter().rev();
+        let first = |at: usize| old.chunks.get(at).map(|chunk| &chunk.first);
+        let replaced = runs.map(|place| {
+            let from = (place.start > 0).then(|| first(place.start)).flatten();
+            let written = self.chunks(&exporting, from, first(place.end));
+            (place, written)
+        });
+        let chunks = old.chunks.with(replaced);
         Export::new(chunks, |totals| Around { cuts: exporting.cuts, ..self.around(totals, picture) })
     }
 
@@ -130,12 +122,11 @@ impl Recipe {
         let Page { mut rows, truncated, skipped, next } = self.query.page(&picture.list);
         let first = rows.first().map(|row| row.value.clone());
         let shape = self.shape_of(picture);
-        let chunks: Vector<Chunk> =
-            first.into_iter().map(|first| self.written(first, &mut rows, &shape, skipped)).collect();
-        let skipped = chunks.front().map_or(skipped, |chunk| chunk.skipped);
+        let chunk = first.map(|first| self.written(first, &mut rows, &shape, skipped));
+        let skipped = chunk.as_ref().map_or(skipped, |chunk| chunk.skipped);
         let next = next.map(|cursor| cursor.not_beyond(picture.index).encode());
         let around = |totals: &Totals| Around { truncated, next, ..self.around(totals, picture) };
-        let mut export = Export::new(chunks, around);
+        let mut export = Export::new(Vec::from_iter(chunk).into(), around);
         export.skipped = skipped;
         export
     }
@@ -167,24 +158,6 @@ impl Recipe {
             is_kept: self.query.is_worth_keeping(),
         }
     }
-}
-
-/// The runs of chunks, each up to and without the second place, that have to be written anew when these lines were
-/// touched. A chunk whose first row may be gone runs into the one before it.
-fn runs<'v>(chunks: &Vector<Chunk>, touched: impl Iterator<Item = &'v Observable>) -> Vec<(usize, usize)> {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for value in touched {
-        let place = match chunks.binary_search_by(|chunk| chunk.first.cmp(value)) {
-            Ok(place) => (place.saturating_sub(1), place + 1),
-            // What comes before the first row belongs to the first chunk.
-            Err(after) => (after.saturating_sub(1), after.max(1)),
-        };
-        match runs.last_mut() {
-            Some(last) if last.1 >= place.0 => last.1 = last.1.max(place.1),
-            _ => runs.push(place),
-        }
-    }
-    runs
 }
 
 impl PartialEq for Recipe {

@@ -6,23 +6,20 @@ use std::time::{Duration, SystemTime};
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use crc32fast::Hasher;
-use imbl::Vector;
 use raft::Picture;
 use raft::blocklist::{Cuts, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::chunk::{Chunk, digest};
+use super::chunks::{Chunks, PARTS, Sum};
 use super::coding::{Coding, Deflated, GZIP_HEAD, gzip_foot, zstd_frame};
 use super::kept::Moment;
 use super::recipe::Recipe;
 use crate::format::Totals;
 
-/// Parts of a file, between the frames.
-const PARTS: usize = 2;
-
 /// An answer in one format, whole.
 pub(crate) struct Export {
-    pub(super) chunks: Vector<Chunk>,
+    pub(super) chunks: Chunks,
     /// What the list that was written left out.
     pub(super) cuts: Cuts,
     /// What stands before the first part, between the two, and at the end; nothing in the middle of one part.
@@ -91,20 +88,10 @@ pub(super) struct Around {
 
 impl Export {
     /// Chunks, and frames that follow from what is in them.
-    pub(super) fn new(chunks: Vector<Chunk>, around: impl FnOnce(&Totals) -> Around) -> Export {
+    pub(super) fn new(chunks: Chunks, around: impl FnOnce(&Totals) -> Around) -> Export {
+        let Sum { totals, skipped, texts, mut length } = chunks.sum();
         let mut digests = Sha256::new();
-        let (mut totals, mut texts, mut length, mut skipped) = (Totals::default(), [0; 2], 0, 0);
-        for chunk in &chunks {
-            totals.join(&chunk.totals);
-            skipped += chunk.skipped;
-            for part in [0, 1] {
-                if chunk.lengths[part] > 0 {
-                    texts[part] += 1;
-                    length += chunk.lengths[part] as u64;
-                    digests.update(chunk.digests[part]);
-                }
-            }
-        }
+        chunks.digests().for_each(|digest| digests.update(digest));
         let Around { frames, separator, truncated, next, cuts, version, modified, index, pending, is_kept } =
             around(&totals);
         for frame in &frames {
@@ -151,7 +138,7 @@ impl Export {
             pending: 0,
             is_kept: true,
         };
-        let mut export = Export::new(Vector::new(), around);
+        let mut export = Export::new(Chunks::default(), around);
         export.count = count;
         export
     }
@@ -285,14 +272,14 @@ impl Export {
 
     /// The same from a place on, each with the place behind it.
     fn sequence_from(&self, mut place: Place) -> impl Iterator<Item = (Piece<'_>, Place)> {
-        let mut chunks = self.chunks_from(place.number).peekable();
+        let mut chunks = self.chunks.from(place.number).peekable();
         let stretches = self.frames.len() + PARTS;
         std::iter::from_fn(move || {
             while place.stretch < stretches {
                 let part = place.stretch / 2;
                 if place.stretch.is_multiple_of(2) {
                     place = place.next_stretch();
-                    chunks = self.chunks_from(0).peekable();
+                    chunks = self.chunks.from(0).peekable();
                     if !self.frames[part].is_empty() {
                         return Some((Piece::Frame(&self.frames[part]), place));
                     }
@@ -315,10 +302,6 @@ impl Export {
             }
             None
         })
-    }
-
-    fn chunks_from(&self, number: usize) -> impl Iterator<Item = &Chunk> {
-        self.chunks.focus().narrow(number.min(self.chunks.len())..).into_iter()
     }
 }
 
