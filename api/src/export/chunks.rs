@@ -106,10 +106,7 @@ impl Chunks {
 
     /// The runs of chunks that have to be written anew when rows of these values were touched, which are in their
     /// order. A chunk whose first row may be gone runs into the one before it.
-    pub(super) fn runs<'v>(
-        &self,
-        touched: impl Iterator<Item = &'v Observable>,
-    ) -> Vec<Range<usize>> {
+    pub(super) fn runs<'v>(&self, touched: impl Iterator<Item = &'v Observable>) -> Vec<Range<usize>> {
         let mut runs: Vec<Range<usize>> = Vec::new();
         for value in touched {
             let place = match self.chunks.binary_search_by(|chunk| chunk.first.cmp(value)) {
