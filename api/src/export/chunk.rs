@@ -77,12 +77,12 @@ impl Text {
 
 /// Whether a row of this value begins a chunk. The same on every node and in every version: the ETag hangs on it.
 pub(super) fn begins_chunk(value: &Observable) -> bool {
-    hash(value) % CHUNK_ROWS == 0
+    hash(value).is_multiple_of(CHUNK_ROWS)
 }
 
 /// Whether it begins a group of them as well.
 pub(super) fn begins_group(value: &Observable) -> bool {
-    hash(value) % (CHUNK_ROWS * GROUP_CHUNKS) == 0
+    hash(value).is_multiple_of(CHUNK_ROWS * GROUP_CHUNKS)
 }
 
 fn hash(value: &Observable) -> u64 {
