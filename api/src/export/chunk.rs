@@ -35,10 +35,10 @@ pub(super) struct Chunk {
 pub(super) type TextDigest = [u8; 16];
 
 pub(super) fn digest(bytes: &[u8]) -> TextDigest {
-    short(&Sha256::digest(bytes))
+    shortened(&Sha256::digest(bytes))
 }
 
-pub(super) fn short(whole: &[u8]) -> TextDigest {
+pub(super) fn shortened(whole: &[u8]) -> TextDigest {
     let mut digest = TextDigest::default();
     digest.copy_from_slice(&whole[..16]);
     digest

@@ -7,7 +7,7 @@ use imbl::Vector;
 use raft::blocklist::Observable;
 use sha2::{Digest, Sha256};
 
-use super::chunk::{Chunk, TextDigest, begins_group, short};
+use super::chunk::{Chunk, TextDigest, begins_group, shortened};
 use crate::format::Totals;
 
 /// Parts of a file, between the frames.
@@ -43,7 +43,7 @@ pub(super) struct Sum {
 impl Chunks {
     /// The same with runs of chunks replaced, each by its place and what stands there now; the last run first, so that
     /// the places before it stay what they are.
-    pub(super) fn with(&self, replaced: impl Iterator<Item = (Range<usize>, Vec<Chunk>)>) -> Chunks {
+    pub(super) fn with_replaced(&self, replaced: impl Iterator<Item = (Range<usize>, Vec<Chunk>)>) -> Chunks {
         let mut chunks = self.chunks.clone();
         // Groups by their lengths; those with new chunks are one, and without what holds for it, until all are in.
         let mut groups: Vec<(usize, Option<Group>)> =
@@ -100,7 +100,7 @@ impl Chunks {
     }
 
     /// Those from a place on.
-    pub(super) fn from(&self, at: usize) -> impl Iterator<Item = &Chunk> {
+    pub(super) fn starting_at(&self, at: usize) -> impl Iterator<Item = &Chunk> {
         self.chunks.focus().narrow(at.min(self.len())..).into_iter()
     }
 
@@ -166,7 +166,7 @@ fn groups_of<'c>(chunks: impl IntoIterator<Item = &'c Chunk>) -> Vec<Group> {
     let (mut len, mut sum) = (0, Sum::default());
     for chunk in chunks {
         if len > 0 && begins_group(&chunk.first) {
-            groups.push(Group { len, sum, digest: short(&digests.finalize_reset()) });
+            groups.push(Group { len, sum, digest: shortened(&digests.finalize_reset()) });
             (len, sum) = (0, Sum::default());
         }
         len += 1;
@@ -179,7 +179,7 @@ fn groups_of<'c>(chunks: impl IntoIterator<Item = &'c Chunk>) -> Vec<Group> {
         }
     }
     if len > 0 {
-        groups.push(Group { len, sum, digest: short(&digests.finalize()) });
+        groups.push(Group { len, sum, digest: shortened(&digests.finalize()) });
     }
     groups
 }

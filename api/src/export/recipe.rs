@@ -55,11 +55,11 @@ impl Recipe {
         let runs = old.chunks.runs(touched.lines.iter()).into_iter().rev();
         let first = |at: usize| old.chunks.get(at).map(|chunk| &chunk.first);
         let replaced = runs.map(|place| {
-            let from = (place.start > 0).then(|| first(place.start)).flatten();
+            let from = first(place.start).filter(|_| place.start > 0);
             let written = self.chunks(&exporting, from, first(place.end));
             (place, written)
         });
-        let chunks = old.chunks.with(replaced);
+        let chunks = old.chunks.with_replaced(replaced);
         Export::new(chunks, |totals| Around { cuts: exporting.cuts, ..self.around(totals, picture) })
     }
 

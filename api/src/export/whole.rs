@@ -272,14 +272,14 @@ impl Export {
 
     /// The same from a place on, each with the place behind it.
     fn sequence_from(&self, mut place: Place) -> impl Iterator<Item = (Piece<'_>, Place)> {
-        let mut chunks = self.chunks.from(place.number).peekable();
+        let mut chunks = self.chunks.starting_at(place.number).peekable();
         let stretches = self.frames.len() + PARTS;
         std::iter::from_fn(move || {
             while place.stretch < stretches {
                 let part = place.stretch / 2;
                 if place.stretch.is_multiple_of(2) {
                     place = place.next_stretch();
-                    chunks = self.chunks.from(0).peekable();
+                    chunks = self.chunks.starting_at(0).peekable();
                     if !self.frames[part].is_empty() {
                         return Some((Piece::Frame(&self.frames[part]), place));
                     }
