@@ -131,9 +131,16 @@ impl Node {
         let server =
             PeerServer::start(listener, node.identity.clone(), Arc::new(handler::PeerHandler::new(&node)));
         *node.server.lock() = Some(server);
-        let tasks = [
+        let writing = [
             tokio::spawn(gathering::run(node.clone(), gathered)),
             tokio::spawn(forwarder::run(node.clone())),
+        ];
+        node.tasks.lock().extend(writing.map(AbortOnDropHandle::new));
+        // Before anything that looks after a cluster that is there.
+        if node.identity.peers.is_empty() {
+            upkeep::found(&node).await?;
+        }
+        let tasks = [
             tokio::spawn(upkeep::run(node.clone())),
             tokio::spawn(divergence::watch(node.clone())),
             tokio::spawn(standing::watch(node.clone())),
@@ -141,9 +148,6 @@ impl Node {
             tokio::spawn(silence::watch(node.clone())),
         ];
         node.tasks.lock().extend(tasks.map(AbortOnDropHandle::new));
-        if node.identity.peers.is_empty() {
-            upkeep::found(&node).await?;
-        }
         Ok(node)
     }
 

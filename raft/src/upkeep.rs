@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use openraft::errors::{InitializeError, RaftError};
 
-use crate::blocklist::{Actor, Command, Operation, Outcome, Role, Timestamp};
+use crate::blocklist::{Actor, Command, Operation, Outcome, Role, Timestamp, VERSION};
 use crate::error::Error;
 use crate::network::Request;
 use crate::node::Node;
@@ -19,8 +19,11 @@ const INTERVAL: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// How far the list may be behind the known commit for this node to ask for its vote.
 const CAUGHT_UP_ENTRIES: u64 = 100;
+/// A founder does not wait longer for the name servers.
+const RESOLVED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Makes the cluster of one that this node was told to found, unless it is there already.
+/// Makes the cluster of one that this node was told to found, unless it is there already. From the first request on
+/// it runs the commands of this program, and no one can list this node.
 pub(crate) async fn found(node: &Arc<Node>) -> Result<(), Error> {
     let alone = BTreeMap::from([(node.id(), node.settings.address.clone())]);
     match node.raft.initialize(alone).await {
@@ -32,9 +35,15 @@ pub(crate) async fn found(node: &Arc<Node>) -> Result<(), Error> {
     {
         return Ok(());
     }
-    let operation =
-        Operation::Found { cluster_id: node.identity().cluster_id, peer_secret: node.identity().peer_secret };
-    node.submit(vec![command(operation)]).await.map(drop)
+    let identity = node.identity();
+    let found = Operation::Found { cluster_id: identity.cluster_id, peer_secret: identity.peer_secret };
+    let mut operations = vec![found, Operation::RaiseVersion(VERSION)];
+    // A name that is not found in time is looked up again by `tend`.
+    let addresses = tokio::time::timeout(RESOLVED_WITHIN, own_addresses(node)).await.unwrap_or_default();
+    if !addresses.is_empty() {
+        operations.push(Operation::PutNodeAddresses { node: node.id(), addresses });
+    }
+    node.submit(operations.into_iter().map(command).collect()).await.map(drop)
 }
 
 /// A command of the cluster itself, stamped now.
@@ -79,6 +88,8 @@ async fn tend(node: &Arc<Node>) -> Result<(), Error> {
         let request = Request::PutMember { id, address: node.settings.address.clone() };
         return node.ask_leader(request).await.map(drop);
     }
+    // Before it asks for its vote: no one can list a voter.
+    tell_own_addresses(node).await?;
     let voter = metrics.membership_config.voter_ids().any(|voter| voter == id);
     let committed = metrics.cluster_committed.max(metrics.local_committed).map_or(0, |id| id.index);
     let caught_up = node.applier.head.index() + CAUGHT_UP_ENTRIES >= committed;
@@ -86,7 +97,6 @@ async fn tend(node: &Arc<Node>) -> Result<(), Error> {
         node.ask_leader(Request::Promote { id }).await?;
         tracing::info!("this node has caught up and is a voter now");
     }
-    tell_own_addresses(node).await?;
     match node.raft.is_leader() {
         true => {
             expire(node).await?;
@@ -99,18 +109,24 @@ async fn tend(node: &Arc<Node>) -> Result<(), Error> {
 
 /// Keeps the addresses under which this node is reached in the replicated state, so that no sensor can list it.
 async fn tell_own_addresses(node: &Arc<Node>) -> Result<(), Error> {
-    let address = &node.settings.address;
-    let http = address.http.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
-    let mut addresses = BTreeSet::new();
-    for place in [address.peers.as_str(), http] {
-        addresses.extend(resolve(place).await);
-    }
+    let addresses = own_addresses(node).await;
     let decided = node.decided();
     if addresses.is_empty() || decided.list.node_addresses().get(&node.id()) == Some(&addresses) {
         return Ok(());
     }
     let operation = Operation::PutNodeAddresses { node: node.id(), addresses };
     node.submit(vec![command(operation)]).await.map(drop)
+}
+
+/// The addresses under which this node is reached.
+async fn own_addresses(node: &Node) -> BTreeSet<IpAddr> {
+    let address = &node.settings.address;
+    let http = address.http.split("://").last().unwrap_or_default().split('/').next().unwrap_or_default();
+    let mut addresses = BTreeSet::new();
+    for place in [address.peers.as_str(), http] {
+        addresses.extend(resolve(place).await);
+    }
+    addresses
 }
 
 /// The addresses behind `host:port`, `host` or an address; none when there is no such name now.
@@ -142,5 +158,31 @@ async fn replace_dead(node: &Arc<Node>) {
     let Some(after) = node.decided().list.settings().replace_dead_after_seconds else { return };
     if let Err(denied) = node.replace_dead(Duration::from_secs(after)).await {
         tracing::info!(?denied, "a dead voter is not replaced yet");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Address, Cluster, Settings};
+
+    #[tokio::test]
+    async fn a_founder_starts_with_all_that_it_has_to_tell() {
+        let data = tempfile::tempdir().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address =
+            Address { peers: listener.local_addr().unwrap().to_string(), http: "http://192.0.2.1:80".into() };
+        let settings = Settings::of_a_test(data.path(), address);
+        let identity = Cluster::found(&settings).unwrap();
+        let node = Node::start(settings, identity, listener).await.unwrap();
+        let founded = node.decided();
+        assert_eq!(founded.list.version(), VERSION);
+        let own = ["127.0.0.1", "192.0.2.1"].map(|address| address.parse::<IpAddr>().unwrap());
+        assert_eq!(founded.list.node_addresses()[&node.id()], own.into());
+
+        // Nothing is left for later, so that the index stands still.
+        let index = node.applier.head.index();
+        tend(&node).await.unwrap();
+        assert_eq!(node.applier.head.index(), index);
     }
 }
