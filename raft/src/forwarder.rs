@@ -69,9 +69,13 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
     let mut watchdog = tokio::time::interval(STALLED_AFTER / 2);
     loop {
         let waits = loop {
-            pace.full = ENOUGH.max(node.outbox().under_way());
+            let under_way = node.outbox().under_way();
+            pace.full = ENOUGH.max(under_way);
+            if under_way == 0 {
+                pace.applied(Instant::now());
+            }
             let unsent = node.outbox().unsent(pace.full);
-            let waits = pace.waits(Instant::now(), unsent, in_flight.is_empty());
+            let waits = pace.waits(Instant::now(), unsent, under_way == 0);
             if in_flight.len() >= BATCHES_IN_FLIGHT_MAX || waits != Some(Duration::ZERO) {
                 break waits;
             }
@@ -82,12 +86,11 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
                 // What is left waits for something that the outbox tells of.
                 break None;
             };
-            let confirmed = hand_on(node, &mut way, batch).await?;
-            in_flight.push(async move { confirmed.await.map(|()| unsent.commands) });
-            pace.sent();
+            in_flight.push(hand_on(node, &mut way, batch).await?);
+            pace.sent(unsent.commands);
         };
         let room = in_flight.len() < BATCHES_IN_FLIGHT_MAX;
-        let enough = pace.enough(in_flight.is_empty());
+        let enough = pace.enough(node.outbox().under_way() == 0);
         let more = async {
             match waits {
                 Some(_) => node.outbox().gathered(enough).await,
@@ -95,7 +98,7 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
             }
         };
         tokio::select! {
-            Some(confirmed) = in_flight.next() => pace.answered(Instant::now(), confirmed?),
+            Some(confirmed) = in_flight.next() => confirmed?,
             () = more, if room => {}
             () = tokio::time::sleep(waits.unwrap_or_default()), if room && waits.is_some() => {}
             changed = metrics.wait_until(|metrics| metrics.current_leader != Some(leader)) => {
@@ -116,13 +119,15 @@ struct Pace {
     full: usize,
     /// Since when something waits for it.
     since: Option<Instant>,
-    /// How many commands the batch had that was confirmed last, and when that was.
+    /// How many commands the last batch has, until this node has applied all that is on its way.
+    last: Option<usize>,
+    /// How many commands the last batch had that was applied, and when that was seen.
     answered: Option<(usize, Instant)>,
 }
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace { full: ENOUGH, since: None, answered: None }
+        Pace { full: ENOUGH, since: None, last: None, answered: None }
     }
 }
 
@@ -150,12 +155,16 @@ impl Pace {
         Unsent { commands: expected.unwrap_or(usize::MAX), weight: self.full }
     }
 
-    fn sent(&mut self) {
+    fn sent(&mut self, commands: usize) {
         self.since = None;
+        self.last = Some(commands);
     }
 
-    fn answered(&mut self, now: Instant, commands: usize) {
-        self.answered = Some((commands, now));
+    /// This node has applied all that was on its way, which it may know before the leader confirms it.
+    fn applied(&mut self, now: Instant) {
+        if let Some(commands) = self.last.take() {
+            self.answered = Some((commands, now));
+        }
     }
 }
 
@@ -192,6 +201,11 @@ mod tests {
             pace.waits(at(ms), unsent, none_in_flight).map(|waits| waits.as_millis())
         };
 
+        let answer = |pace: &mut Pace, ms, commands| {
+            pace.sent(commands);
+            pace.applied(at(ms));
+        };
+
         let mut pace = Pace::default();
         assert_eq!(waits(&mut pace, 0, 0, true), None);
         assert_eq!(waits(&mut pace, 0, 1, true), Some(0), "nothing is on its way, and nobody expected");
@@ -201,18 +215,18 @@ mod tests {
         assert_eq!(waits(&mut pace, 3, 2, false), Some(2), "from when the first came");
         assert_eq!(waits(&mut pace, 3, ENOUGH, false), Some(0));
         assert_eq!(waits(&mut pace, 9, 2, false), Some(0));
-        pace.sent();
+        pace.sent(1);
         assert_eq!(waits(&mut pace, 9, 1, false), Some(5), "and anew for the next");
 
         let mut pace = Pace::default();
-        pace.answered(at(0), 3);
+        answer(&mut pace, 0, 3);
         assert_eq!(waits(&mut pace, 1, 1, true), Some(1), "two more were answered");
         assert_eq!(waits(&mut pace, 1, 3, true), Some(0));
         assert_eq!(waits(&mut pace, 2, 1, true), Some(0), "they are not coming");
         assert_eq!(waits(&mut pace, 5000, 1, true), Some(0));
-        pace.answered(at(6000), 1);
+        answer(&mut pace, 6000, 1);
         assert_eq!(waits(&mut pace, 6000, 1, true), Some(0), "one alone never waits");
-        pace.answered(at(7000), ENOUGH);
+        answer(&mut pace, 7000, ENOUGH);
         assert_eq!(waits(&mut pace, 7000, ENOUGH - 1, true), Some(2));
         assert_eq!(waits(&mut pace, 7000, ENOUGH, true), Some(0));
         let bulk = Unsent { commands: 1, weight: ENOUGH };

@@ -13,6 +13,7 @@ use openraft::raft::{
 };
 use openraft::storage::Snapshot;
 
+use crate::concluding::{CONCLUDED_WITHIN, conclude};
 use crate::form;
 use crate::network::{Appended, Denied, Handler, Reply, Request};
 use crate::node::Node;
@@ -62,6 +63,11 @@ impl Handler for PeerHandler {
                 Request::PendingReports => {
                     let lasting = node.settings.write_timeout + REMOVED_KNOWN_WITHIN;
                     Reply::Index(node.outbox().settle_up(lasting))
+                }
+                Request::Flushed { vote, id } => {
+                    let concluded = conclude(node.raft.clone(), vote.into(), id.into());
+                    drop(tokio::time::timeout(CONCLUDED_WITHIN, concluded).await);
+                    Reply::Done
                 }
                 Request::Digests => Reply::Digests(node.digests().into_iter().collect()),
                 Request::Standing { address } => node.standing_of(from, &address),

@@ -15,6 +15,7 @@ mod backup;
 pub mod blocklist;
 mod cluster;
 mod codec;
+mod concluding;
 mod divergence;
 mod error;
 mod form;

@@ -20,7 +20,7 @@ use crate::blocklist::Command;
 use crate::cluster::{Identity, Picture, Settings, Submitted, Written};
 use crate::error::Error;
 use crate::gathering::Gathering;
-use crate::network::{Callers, PeerServer, Peers, Places};
+use crate::network::{Callers, PeerServer, Peers, Places, Told};
 use crate::outbox::Outbox;
 use crate::pending::Overlay;
 use crate::recovery::broken;
@@ -29,7 +29,9 @@ use crate::space::{self, Space};
 use crate::status::{Status, millis};
 use crate::store::{Applier, Disk, Head, Snapshots, StateDigest, StateMachine};
 use crate::types::{Metrics, Raft};
-use crate::{divergence, forwarder, gathering, handler, leader, silence, standing, upkeep, version};
+use crate::{
+    concluding, divergence, forwarder, gathering, handler, leader, silence, standing, upkeep, version,
+};
 
 pub(crate) use agreement::raft_config;
 
@@ -99,6 +101,7 @@ impl Node {
             places: Places::default(),
             silent: Arc::default(),
             callers: Callers::default(),
+            told: Told::default(),
         };
         let config = Arc::new(raft_config(&settings)?);
         let raft = Raft::new(identity.node_id, config, peers.clone(), log, machine)
@@ -145,6 +148,7 @@ impl Node {
             tokio::spawn(divergence::watch(node.clone())),
             tokio::spawn(standing::watch(node.clone())),
             tokio::spawn(space::watch(node.clone())),
+            tokio::spawn(concluding::run(node.clone())),
             tokio::spawn(silence::watch(node.clone())),
         ];
         node.tasks.lock().extend(tasks.map(AbortOnDropHandle::new));

@@ -104,6 +104,11 @@ impl Wired {
         self.proxies[to].set_there(from, Line { held, ..Line::default() });
     }
 
+    /// From now on what one node sends to another takes so long.
+    pub fn slow_down(&self, delay: Duration) {
+        self.set_wires(|_, _| Line { delay, ..Line::default() });
+    }
+
     /// Waits until all nodes are ready again.
     #[track_caller]
     pub fn wait_ready(&mut self) {

@@ -57,6 +57,7 @@ mod rolling;
 mod samples;
 mod sensors;
 mod sightings;
+mod slow_line;
 mod snapshots;
 mod spare;
 mod strangers;

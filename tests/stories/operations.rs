@@ -32,7 +32,7 @@ fn health_metrics_and_status_are_there_on_every_node() {
         assert_eq!(status["leader"], json!(leader_id), "node {number}: {status}");
         let state = if number == leader { "leader" } else { "follower" };
         assert_eq!(status["state"], state, "node {number}: {status}");
-        assert_eq!(status["command_version"], 2, "node {number}: {status}");
+        assert_eq!(status["command_version"], 3, "node {number}: {status}");
         assert_eq!(status["members"].as_array().map(Vec::len), Some(3), "node {number}: {status}");
 
         // Any node tells what the leader knows.

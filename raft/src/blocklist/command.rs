@@ -18,8 +18,9 @@ use super::text::shared;
 use super::timestamp::Timestamp;
 
 /// The version of the commands that this program knows. An operation that is added belongs to the next one, and
-/// `Operation::version` says so; the cluster takes it once every member knows it.
-pub const VERSION: u32 = 2;
+/// `Operation::version` says so; the cluster takes it once every member knows it. Version 3 has none of its own: its nodes
+/// tell each other more (`concluding`).
+pub const VERSION: u32 = 3;
 
 /// The most reports or observables one command carries; a longer bulk request is several commands.
 pub const REPORTS_MAX: usize = 1024;

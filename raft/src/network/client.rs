@@ -29,6 +29,7 @@ use crate::network::connection::Connection;
 use crate::network::frame::Route;
 use crate::network::message::{Announced, Appended, Reply, Request};
 use crate::network::places::Places;
+use crate::network::told::Told;
 use crate::store::SnapshotFile;
 use crate::types::{LogId, TypeConfig, Vote};
 
@@ -53,6 +54,7 @@ pub(crate) struct Peers {
     /// What a leader says is not sent.
     pub(crate) silent: Arc<AtomicBool>,
     pub(crate) callers: Callers,
+    pub(crate) told: Told,
 }
 
 impl Peers {
@@ -71,6 +73,7 @@ impl Peers {
             places: self.places.clone(),
             silent: self.silent.clone(),
             callers: self.callers.clone(),
+            told: self.told.clone(),
             connection: None,
         }
     }
@@ -97,6 +100,7 @@ pub(crate) struct PeerClient {
     places: Places,
     silent: Arc<AtomicBool>,
     callers: Callers,
+    told: Told,
     connection: Option<Connection>,
 }
 
@@ -108,13 +112,31 @@ impl PeerClient {
         }
     }
 
+    /// Whether the peer waits to be told that this is committed.
+    fn awaits(&self, committed: Option<LogId>) -> bool {
+        self.callers.waits(self.route.to) && !self.told.covers(self.route.to, committed)
+    }
+
     /// Starts a request on the open connection, or on a new one.
     pub(crate) async fn start(&mut self, request: Request) -> io::Result<oneshot::Receiver<Reply>> {
-        if let Some(connection) = self.connection.as_mut().filter(|connection| connection.is_open()) {
-            return connection.start(request);
+        self.open().await?.start(request)
+    }
+
+    /// Says something to which there is no reply, as the leader.
+    pub(crate) async fn tell(&mut self, request: Request) -> io::Result<()> {
+        self.may_lead()?;
+        self.open().await?.tell(request)
+    }
+
+    async fn open(&mut self) -> io::Result<&mut Connection> {
+        if !self.connection.as_ref().is_some_and(Connection::is_open) {
+            self.connection = None;
         }
-        let connection = self.connect().await?;
-        self.connection.insert(connection).start(request)
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        Ok(self.connection.insert(connection))
     }
 
     /// At the address in the membership, or where the peer says that it has moved to.
@@ -264,7 +286,7 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Send + Unpin + 'static,
     {
         let started = futures_util::stream::unfold((self, input.fuse()), |(client, mut input)| async move {
-            let rpc = next_append(&mut input, || client.callers.waits(client.route.to)).await?;
+            let rpc = next_append(&mut input, |committed| client.awaits(committed)).await?;
             let previous = rpc.prev_log_id;
             let last = rpc.entries.last().map(|entry| entry.log_id).or(previous);
             let started = match client.may_lead() {

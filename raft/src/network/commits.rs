@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt};
 use openraft::raft::AppendEntriesRequest;
 use tokio::time::{Instant, timeout_at};
 
-use crate::types::TypeConfig;
+use crate::types::{LogId, TypeConfig};
 
 /// A follower knows what is committed at most so much later than the leader can tell it.
 const TOLD_WITHIN: Duration = Duration::from_millis(2);
@@ -19,11 +19,11 @@ type Append = AppendEntriesRequest<TypeConfig>;
 /// all that it says; openraft takes the answer to a later one for that of all before it.
 pub(super) async fn next_append(
     appends: &mut (impl Stream<Item = Append> + Unpin),
-    is_awaited: impl Fn() -> bool,
+    is_awaited: impl Fn(Option<LogId>) -> bool,
 ) -> Option<Append> {
     let mut append = appends.next().await?;
     let until = Instant::now() + TOLD_WITHIN;
-    while append.entries.is_empty() && !is_awaited() {
+    while append.entries.is_empty() && !is_awaited(append.leader_commit) {
         match timeout_at(until, appends.next()).await {
             Ok(Some(next)) => append = next,
             // A stream that ends after it was opened for this one.
@@ -65,7 +65,7 @@ mod tests {
     }
 
     async fn next(appends: &mut Fuse<BoxStream<'static, Append>>, awaited: bool) -> Option<(u64, usize)> {
-        let append = next_append(appends, || awaited).await?;
+        let append = next_append(appends, |_| awaited).await?;
         Some((append.leader_commit?.index, append.entries.len()))
     }
 

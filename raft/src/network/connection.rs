@@ -54,9 +54,15 @@ impl Connection {
         Ok(Connection { route, next_number: 0, outgoing, pending, _tasks: tasks })
     }
 
+    /// Sends what there is no reply to.
+    pub(crate) fn tell(&mut self, request: Request) -> io::Result<()> {
+        self.next_number += 1;
+        let bytes = frame::encode(&Frame { route: self.route, number: self.next_number, message: request })?;
+        self.outgoing.send(bytes).map_err(|_| closed())
+    }
+
     /// Starts a request; the receiver fails when the connection does.
     pub(crate) fn start(&mut self, request: Request) -> io::Result<oneshot::Receiver<Reply>> {
-        let closed = || io::Error::new(io::ErrorKind::ConnectionAborted, "the connection is closed");
         self.next_number += 1;
         let number = self.next_number;
         let bytes = frame::encode(&Frame { route: self.route, number, message: request })?;
@@ -70,6 +76,10 @@ impl Connection {
     pub(crate) fn is_open(&self) -> bool {
         self.pending.lock().is_some()
     }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the connection is closed")
 }
 
 async fn send(write: OwnedWriteHalf, queue: mpsc::UnboundedReceiver<Bytes>, pending: Pending) {

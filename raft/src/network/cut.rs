@@ -24,7 +24,7 @@ use crate::form;
 use crate::network::client::{PeerClient, Peers};
 use crate::network::frame::{self, Frame};
 use crate::network::message::Announced;
-use crate::network::{Callers, Denied, Handler, PeerServer, Places, Reply, Request, handshake};
+use crate::network::{Callers, Denied, Handler, PeerServer, Places, Reply, Request, Told, handshake};
 use crate::store::{SnapshotFile, SnapshotHeader, Snapshots, StateDigest, encode_record};
 
 const CLUSTER: [u8; 16] = [7; 16];
@@ -126,6 +126,7 @@ fn client(from: u64, to: SocketAddr) -> PeerClient {
         places: Places::default(),
         silent: Arc::default(),
         callers: Callers::default(),
+        told: Told::default(),
     };
     peers.client(2, &Address { peers: to.to_string(), http: String::new() })
 }

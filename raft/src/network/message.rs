@@ -52,6 +52,8 @@ pub(crate) enum Request {
     Standing { address: Address },
     /// A snapshot follows: how much of it is there? An earlier build hangs up on this, and is sent all of it.
     SnapshotGoesOn(Announced),
+    /// All up to an entry is on the disk of the leader, which is told no answer.
+    Flushed { vote: form::Vote, id: form::LogId },
 }
 
 /// Which snapshot is sent: two that are alike in this are the same bytes.

@@ -15,12 +15,14 @@ mod mangled;
 mod message;
 mod places;
 mod server;
+mod told;
 
 pub(crate) use callers::{Callers, Calling};
 pub(crate) use client::{PeerClient, Peers, call_timeout};
 pub(crate) use message::{Appended, Denied, Reply, Request};
 pub(crate) use places::Places;
 pub(crate) use server::{Handler, PeerServer};
+pub(crate) use told::Told;
 
 /// The parsers of what peers say, for the fuzzers.
 #[cfg(any(test, fuzzing))]

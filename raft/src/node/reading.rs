@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::{Instant as _, ReadPolicy, ServerState};
+use openraft::{Instant as _, ServerState};
 
 use super::Node;
 use crate::cluster::{Freshness, Picture};
+use crate::concluding;
 use crate::error::Error;
 use crate::network::{Reply, Request};
 
@@ -77,12 +78,9 @@ impl Node {
 
     /// The index a linearizable read waits for; this node must lead.
     pub(crate) async fn read_index(&self) -> Result<u64, Option<u64>> {
-        match self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await {
-            Ok(linearizer) => Ok(linearizer.read_log_id().index()),
-            Err(error) => {
-                tracing::debug!(%error, "no read index");
-                Err(self.metrics().current_leader)
-            }
-        }
+        concluding::read_index(&self.raft, &self.peers.told).await.map_err(|error| {
+            tracing::debug!(%error, "no read index");
+            self.metrics().current_leader
+        })
     }
 }

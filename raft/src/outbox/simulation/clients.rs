@@ -26,6 +26,8 @@ struct Asked {
     ticket: u64,
     answer: Option<oneshot::Receiver<Answer>>,
     told: Told,
+    /// It was answered when it was in the list.
+    written: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +84,15 @@ impl Clients {
         let actor = Actor { account: "anna".into(), role: Role::Sensor, address: empty };
         let command = Command { once, ..Command::new(Timestamp(0), actor, operation) };
         let (ticket, answer) = outbox.enqueue(vec![command]).unwrap().remove(0);
-        self.asked.push(Asked { address, name, node, ticket, answer: Some(answer), told: Told::Nothing });
+        self.asked.push(Asked {
+            address,
+            name,
+            node,
+            ticket,
+            answer: Some(answer),
+            told: Told::Nothing,
+            written: false,
+        });
     }
 
     /// A client's patience ends: its report is accepted, or taken back, or nobody knows.
@@ -122,7 +132,10 @@ impl Clients {
             let told = match answer.try_recv() {
                 Ok(Ok(Submitted::Accepted(_))) => Told::Counts,
                 Ok(Ok(Submitted::Written(written))) => match first(&written.outcome) {
-                    Some(Line::Added | Line::Sighted) => Told::Counts,
+                    Some(Line::Added | Line::Sighted) => {
+                        asked.written = true;
+                        Told::Counts
+                    }
                     other => panic!("{other:?}"),
                 },
                 Ok(Err(_)) => Told::Unknown,
@@ -135,6 +148,17 @@ impl Clients {
             }
             asked.answer = None;
         }
+    }
+
+    /// What was answered when it was in the list, up to now.
+    pub(super) fn written(&mut self) -> Written {
+        self.hear();
+        let mut written = Written::default();
+        for (number, asked) in self.asked.iter().enumerate().filter(|(_, asked)| asked.written) {
+            let request = asked.name.ok_or(number);
+            written.0.entry(asked.address).or_default().insert(request);
+        }
+        written
     }
 
     /// How many requests there were, and how many were told to count.
@@ -171,6 +195,22 @@ impl Clients {
                 sure + perhaps
             );
         }
+    }
+}
+
+/// Requests of each address; those with the same name are one.
+#[derive(Default)]
+pub(super) struct Written(BTreeMap<u64, BTreeSet<Result<u64, usize>>>);
+
+impl Written {
+    /// An address of which a list has counted fewer.
+    pub(super) fn missed_by(&self, list: &List) -> Option<Observable> {
+        let counted = |address: &Observable| list.get(address).map_or(0, |entry| entry.sighting + 1);
+        let short = |(address, requests): (&u64, &BTreeSet<_>)| {
+            let address = observable(*address);
+            (counted(&address) < requests.len() as u64).then_some(address)
+        };
+        self.0.iter().find_map(short)
     }
 }
 

@@ -52,6 +52,10 @@ enum Defect {
     AcknowledgesBeforeTheFlush,
     /// A leader that was killed leads on in the same term.
     LeadsOnAfterAKill,
+    /// A follower concludes what is on the leader's disk and not yet on its own.
+    ConcludesBeforeTheFlush,
+    /// A leader takes what it knows to be committed for all that was answered.
+    ReadsWithoutWhatWasTold,
 }
 
 /// A small generator with its whole state in one number (SplitMix64).

@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use openraft::async_runtime::watch::WatchReceiver;
+use openraft::raft::AppendEntriesRequest;
 use openraft::type_config::AsyncRuntime;
 use openraft_rt_sim::SimRuntime;
 use parking_lot::Mutex;
@@ -20,10 +21,13 @@ use tokio::runtime::Runtime;
 use super::disk::Log;
 use super::machine::{Machine, Still};
 use super::wires::Line;
+use super::{Defect, NODES};
 use crate::cluster::{Address, Settings};
+use crate::concluding::{concludable, conclude};
+use crate::network::Told;
 use crate::node::raft_config;
 use crate::outbox::Outbox;
-use crate::types::EncodedBatch;
+use crate::types::{EncodedBatch, LogId, Vote};
 
 /// As in `forwarder`.
 const BATCHES_IN_FLIGHT_MAX: usize = 4;
@@ -50,18 +54,18 @@ pub(super) struct Run {
     pub(super) raft: Raft,
     pub(super) outbox: Arc<Outbox>,
     pub(super) now: Arc<Mutex<Still>>,
+    pub(super) told: Told,
     log: Log,
-    alive: Arc<AtomicBool>,
+    pub(super) alive: Arc<AtomicBool>,
 }
 
 impl Run {
-    /// `restores`: a leader that was killed leads on in the same term.
     pub(super) async fn start(
         log: Log,
         machine: Machine,
         line: Line,
         tokio: Arc<Runtime>,
-        restores: bool,
+        defect: Defect,
     ) -> Run {
         let settings = Settings {
             snapshot_after_entries: SNAPSHOT_AFTER,
@@ -69,16 +73,21 @@ impl Run {
             ..Settings::of_a_test(Path::new(""), Address::default())
         };
         let mut config = raft_config(&settings).unwrap();
-        if restores {
+        if defect == Defect::LeadsOnAfterAKill {
             config.enable_leader_restore = Some(true);
         }
         let (outbox, now, alive) = (machine.outbox.clone(), machine.now.clone(), machine.alive.clone());
         let raft = Raft::new(line.from, Arc::new(config), line.clone(), log.clone(), machine).await.unwrap();
         line.wires.come(line.from, raft.clone());
+        let told = Told::default();
+        for to in (1..=NODES as u64).filter(|to| *to != line.from) {
+            let line = Line { to, ..line.clone() };
+            SimRuntime::spawn(tell(raft.clone(), told.clone(), line, defect));
+        }
         let forwarder =
             Forwarder { raft: raft.clone(), outbox: outbox.clone(), line, alive: alive.clone(), tokio };
         SimRuntime::spawn(forwarder.run());
-        Run { raft, outbox, now, log, alive }
+        Run { raft, outbox, now, told, log, alive }
     }
 
     /// Whatever is not on disk is gone.
@@ -184,4 +193,31 @@ async fn propose(raft: Raft, batch: EncodedBatch) -> io::Result<()> {
         Ok(Err(error)) => Err(io::Error::other(error)),
         Err(_) => Err(io::ErrorKind::ConnectionAborted.into()),
     }
+}
+
+/// As in `concluding`, and whether or not the follower waits.
+async fn tell(raft: Raft, told: Told, line: Line, defect: Defect) {
+    let mut flushed = raft.watch_log_progress();
+    while flushed.changed().await.is_ok() && line.alive.load(Ordering::Relaxed) {
+        let flushed = flushed.get();
+        let id = flushed.and_then(|flushed| concludable(&raft.metrics().borrow_watched(), line.to, &flushed));
+        let Some(id) = id else { continue };
+        told.note(line.to, id);
+        let vote = Vote::new_committed(id.leader_id.term, id.leader_id.node_id);
+        let line = line.clone();
+        SimRuntime::spawn(async move {
+            match defect {
+                Defect::ConcludesBeforeTheFlush => line.tell(|raft| conclude_at_once(raft, vote, id)).await,
+                _ => line.tell(|raft| conclude(raft, vote, id)).await,
+            }
+        });
+    }
+}
+
+/// `conclude` that does not wait for this node's disk.
+async fn conclude_at_once(raft: Raft, vote: Vote, id: LogId) {
+    let request =
+        AppendEntriesRequest { vote, prev_log_id: Some(id), entries: Vec::new(), leader_commit: Some(id) };
+    // Whether it is taken up does not matter.
+    drop(raft.append_entries(request).await);
 }

@@ -118,6 +118,17 @@ impl Line {
         Ok(answer)
     }
 
+    /// Has the node at the other end do something, if it arrives there.
+    pub(super) async fn tell<F>(&self, what: impl FnOnce(Raft) -> F + Send)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        if self.pass(self.from, self.to).await.is_ok() {
+            let told = self.wires.0.lock().running.get(&self.to).cloned();
+            told.map(|raft| SimRuntime::spawn(what(raft)));
+        }
+    }
+
     async fn call<T, E, F>(&self, question: impl FnOnce(Raft) -> F + Send) -> Result<T, RpcError>
     where
         T: Send + 'static,

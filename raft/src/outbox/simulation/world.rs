@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ use super::wires::{Line, Wires};
 use super::{Chance, Defect, NODES, all_are_the_same, directory, every_seed, is_found, open};
 use crate::blocklist::List;
 use crate::cluster::Address;
+use crate::concluding::read_index;
+use crate::network::Told;
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 200;
@@ -44,7 +46,9 @@ struct World {
     tokio: Arc<Runtime>,
     wires: Wires,
     places: Vec<Place>,
-    clients: Clients,
+    clients: Arc<Mutex<Clients>>,
+    /// What a linearizable read did not find, though it was written before.
+    missed: Arc<Mutex<Option<String>>>,
     order: Order,
 }
 
@@ -58,7 +62,8 @@ impl World {
             defect,
             tokio: Arc::new(Builder::new_current_thread().build().unwrap()),
             places: (0..NODES).map(place).collect(),
-            clients: Clients::default(),
+            clients: Arc::default(),
+            missed: Arc::default(),
             order: Order::default(),
         }
     }
@@ -88,14 +93,13 @@ impl World {
         let log = Log::open(&place.disk, self.chance.clone(), lies);
         let id = number as u64 + 1;
         let line = Line { wires: self.wires.clone(), from: id, to: id, alive };
-        let restores = self.defect == Defect::LeadsOnAfterAKill;
-        place.run = Some(Run::start(log, machine, line, self.tokio.clone(), restores).await);
+        place.run = Some(Run::start(log, machine, line, self.tokio.clone(), self.defect).await);
     }
 
     fn kill(&mut self, number: usize) {
         let Some(run) = self.places[number].run.take() else { return };
-        self.clients.hear();
-        self.clients.lose(number);
+        self.clients.lock().hear();
+        self.clients.lock().lose(number);
         self.wires.go(number as u64 + 1);
         run.kill();
     }
@@ -115,13 +119,14 @@ impl World {
             0..50 => {
                 for _ in 0..self.chance.below(4) + 1 {
                     if let Some(run) = &self.places[number].run {
-                        self.clients.ask(&self.chance, number, &run.outbox);
+                        self.clients.lock().ask(&self.chance, number, &run.outbox);
                     }
                 }
+                (0..NODES).for_each(|number| self.read(number));
             }
             50..60 => {
                 let outbox = |node: usize| self.places[node].run.as_ref().map(|run| &*run.outbox);
-                self.clients.stop_waiting(&self.chance, &self.tokio, outbox);
+                self.clients.lock().stop_waiting(&self.chance, &self.tokio, outbox);
             }
             60..70 if self.places[number].run.is_none() => self.start(number).await,
             60..66 => self.kill(number),
@@ -149,9 +154,10 @@ impl World {
             }
             _ => SimRuntime::sleep(self.chance.between_ms(1000, 4000)).await,
         }
-        self.clients.hear();
+        self.clients.lock().hear();
         SimRuntime::sleep(self.chance.between_ms(2, 300)).await;
         self.cores_live();
+        assert_eq!(*self.missed.lock(), None);
     }
 
     /// A core ends by a kill alone: no fault makes it give up.
@@ -162,6 +168,32 @@ impl World {
                 panic!("the core of node {} has ended: {error}", number + 1);
             }
         }
+    }
+
+    /// A node that leads is asked for a linearizable read in a moment.
+    fn read(&self, number: usize) {
+        let Some(run) = &self.places[number].run else { return };
+        let (raft, now, alive) = (run.raft.clone(), run.now.clone(), run.alive.clone());
+        let told = match self.defect {
+            Defect::ReadsWithoutWhatWasTold => Told::default(),
+            _ => run.told.clone(),
+        };
+        let (clients, missed) = (self.clients.clone(), self.missed.clone());
+        let delay = self.chance.between_ms(1, 100);
+        SimRuntime::spawn(async move {
+            SimRuntime::sleep(delay).await;
+            let written = clients.lock().written();
+            let Ok(index) = read_index(&raft, &told).await else { return };
+            while now.lock().last.is_none_or(|id| id.index < index) {
+                SimRuntime::sleep(Duration::from_millis(1)).await;
+                if !alive.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+            if let Some(address) = written.missed_by(&now.lock().list) {
+                *missed.lock() = Some(format!("a read at index {index} misses a sighting of {address}"));
+            }
+        });
     }
 
     /// A node hears nothing, or is heard by nobody, or both, or of one other node only.
@@ -206,7 +238,7 @@ impl World {
         }
         let mut waited = Duration::ZERO;
         loop {
-            self.clients.hear();
+            self.clients.lock().hear();
             let runs: Vec<&Run> = self.runs().collect();
             let level = runs.iter().all(|run| run.index() == runs[0].index());
             if level && runs.iter().all(|run| is_empty(&run.outbox)) {
@@ -226,7 +258,7 @@ impl World {
     fn judge(&self) {
         let lists: Vec<List> = self.runs().map(|run| run.now.lock().list.clone()).collect();
         all_are_the_same(&lists.iter().collect::<Vec<_>>());
-        self.clients.judge(&lists[0]);
+        self.clients.lock().judge(&lists[0]);
     }
 }
 
@@ -236,7 +268,7 @@ fn life(seed: u64, defect: Defect) -> String {
     let mut world = World::new(seed, defect);
     runtime.block_on(world.live());
     world.judge();
-    let (asked, counted) = world.clients.counts();
+    let (asked, counted) = world.clients.lock().counts();
     let order = world.order.lock();
     format!("{asked} adds, {counted} acknowledged, {} entries: {:?}", order.len(), order.last_key_value())
 }
@@ -267,6 +299,8 @@ fn every_defect_is_found_over_the_real_core() {
         Defect::AppliesByItsClock,
         Defect::AcknowledgesBeforeTheFlush,
         Defect::LeadsOnAfterAKill,
+        Defect::ConcludesBeforeTheFlush,
+        Defect::ReadsWithoutWhatWasTold,
     ];
     for defect in defects {
         is_found(defect, 100, run);
