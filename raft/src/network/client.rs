@@ -129,10 +129,7 @@ impl PeerClient {
     }
 
     async fn open(&mut self) -> io::Result<&mut Connection> {
-        if !self.connection.as_ref().is_some_and(Connection::is_open) {
-            self.connection = None;
-        }
-        let connection = match self.connection.take() {
+        let connection = match self.connection.take().filter(Connection::is_open) {
             Some(connection) => connection,
             None => self.connect().await?,
         };

@@ -52,7 +52,7 @@ pub(crate) enum Request {
     Standing { address: Address },
     /// A snapshot follows: how much of it is there? An earlier build hangs up on this, and is sent all of it.
     SnapshotGoesOn(Announced),
-    /// All up to an entry is on the disk of the leader, which is told no answer.
+    /// All up to an entry is on the disk of the leader with this vote. There is no reply.
     Flushed { vote: form::Vote, id: form::LogId },
 }
 
