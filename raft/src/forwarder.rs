@@ -72,6 +72,8 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
             let under_way = node.outbox().under_way();
             pace.full = ENOUGH.max(under_way);
             if under_way == 0 {
+                // Whatever the leader may say of it yet: on a bad line that comes much later, or not at all.
+                in_flight.clear();
                 pace.applied(Instant::now());
             }
             let unsent = node.outbox().unsent(pace.full);
@@ -100,6 +102,7 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
         tokio::select! {
             Some(confirmed) = in_flight.next() => confirmed?,
             () = more, if room => {}
+            () = node.outbox().work(), if !room => {}
             () = tokio::time::sleep(waits.unwrap_or_default()), if room && waits.is_some() => {}
             changed = metrics.wait_until(|metrics| metrics.current_leader != Some(leader)) => {
                 return changed.map(drop).map_err(io::Error::other);

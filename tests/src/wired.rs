@@ -109,6 +109,11 @@ impl Wired {
         self.set_wires(|_, _| Line { delay, ..Line::default() });
     }
 
+    /// Whether what one node answers to another is held on its way.
+    pub fn hold_answers(&self, from: usize, to: usize, held: bool) {
+        self.proxies[from].set_back(to, Line { held, ..Line::default() });
+    }
+
     /// Waits until all nodes are ready again.
     #[track_caller]
     pub fn wait_ready(&mut self) {

@@ -256,9 +256,9 @@ impl Outbox {
         self.note_applied(&state);
     }
 
-    /// When all that is on disk is applied, the file can be emptied.
+    /// When all that is on disk is applied, the file can be emptied; when all that was sent is, more can be sent.
     fn note_applied(&self, state: &State) {
-        if state.kept.is_some_and(|kept| state.applied >= kept) {
+        if state.sent == 0 || state.kept.is_some_and(|kept| state.applied >= kept) {
             self.work.notify_one();
         }
     }
