@@ -256,9 +256,10 @@ impl Outbox {
         self.note_applied(&state);
     }
 
-    /// When all that is on disk is applied, the file can be emptied; when all that was sent is, more can be sent.
+    /// When all that is on disk is applied, the file can be emptied; when all that was sent is, what waits can go.
     fn note_applied(&self, state: &State) {
-        if state.sent == 0 || state.kept.is_some_and(|kept| state.applied >= kept) {
+        let waits = !state.numbered.is_empty() || !state.waiting.is_empty();
+        if (state.sent == 0 && waits) || state.kept.is_some_and(|kept| state.applied >= kept) {
             self.work.notify_one();
         }
     }
