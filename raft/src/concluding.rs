@@ -74,7 +74,7 @@ pub(crate) async fn run(node: Arc<Node>) {
     }
 }
 
-/// Tells one follower.
+/// Tells one follower, while it waits for a write of its own, how much is on this node's disk.
 async fn tell(node: Arc<Node>, follower: u64, mut client: PeerClient) {
     let mut flushed = node.raft.watch_log_progress();
     let mut is_understood = false;
@@ -88,9 +88,7 @@ async fn tell(node: Arc<Node>, follower: u64, mut client: PeerClient) {
             .and_then(|flushed| concludable(&node.raft.metrics().borrow_watched(), follower, &flushed));
         let Some(id) = id else { continue };
         node.peers.told.note(follower, id);
-        let vote = Vote::new_committed(id.leader_id.term, id.leader_id.node_id);
-        let request = Request::Flushed { vote: (&vote).into(), id: (&id).into() };
-        if let Err(error) = client.tell(request).await {
+        if let Err(error) = client.tell(Request::Flushed((&id).into())).await {
             tracing::debug!(follower, %error, "it was not told what is on this node's disk");
             tokio::time::sleep(PAUSE).await;
         }
@@ -120,24 +118,29 @@ fn is_majority(members: &Membership, pair: [u64; 2]) -> bool {
     })
 }
 
-/// The disk of the leader with this vote has all up to an entry. Once that of this node has, too, it is committed.
-pub(crate) async fn conclude<C, SM>(raft: openraft::Raft<C, SM>, vote: Vote, id: LogId)
+/// The disk of the leader that has written an entry has all up to there. Once that of this node has, it is committed.
+pub(crate) async fn conclude<C, SM>(raft: openraft::Raft<C, SM>, id: LogId)
 where
     C: Types,
     SM: RaftStateMachine<C>,
 {
-    let wanted = Some(FlushPoint::new(vote, Some(id)));
+    let request = committed_up_to(id);
+    let wanted = Some(FlushPoint::new(request.vote, Some(id)));
     let Ok(Some(flushed)) = raft.watch_log_progress().wait_until_ge(&wanted).await else { return };
     let known = raft.metrics().borrow_watched().local_committed;
     // Under another leader this node may have something else there.
-    if flushed.vote != vote || known >= Some(id) {
+    if flushed.vote != request.vote || known >= Some(id) {
         return;
     }
-    let request =
-        AppendEntriesRequest { vote, prev_log_id: Some(id), entries: Vec::new(), leader_commit: Some(id) };
     if let Err(error) = raft.append_entries(request).await {
         tracing::debug!(%error, "what is committed was not concluded");
     }
+}
+
+/// What the leader that has written an entry says once it knows that all up to there is committed.
+pub(crate) fn committed_up_to<C: Types>(id: LogId) -> AppendEntriesRequest<C> {
+    let vote = Vote::new_committed(id.leader_id.term, id.leader_id.node_id);
+    AppendEntriesRequest { vote, prev_log_id: Some(id), entries: Vec::new(), leader_commit: Some(id) }
 }
 
 /// The index that a linearizable read has to wait for; this node must lead.

@@ -29,7 +29,7 @@ const BACK_WITHIN: Duration = Duration::from_millis(2);
 const STALLED_AFTER: Duration = Duration::from_secs(2);
 /// Between two sessions, when the last one failed.
 const PAUSE: Duration = Duration::from_millis(20);
-/// A batch is confirmed within this, or the session ends.
+/// A batch is confirmed within this, or applied here with all the others, or the session ends.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs until the node stops.
@@ -95,14 +95,13 @@ async fn session(node: &Arc<Node>, leader: u64) -> io::Result<()> {
         let enough = pace.enough(node.outbox().under_way() == 0);
         let more = async {
             match waits {
-                Some(_) => node.outbox().gathered(enough).await,
-                None => node.outbox().work().await,
+                Some(_) if room => node.outbox().gathered(enough).await,
+                _ => node.outbox().work().await,
             }
         };
         tokio::select! {
             Some(confirmed) = in_flight.next() => confirmed?,
-            () = more, if room => {}
-            () = node.outbox().work(), if !room => {}
+            () = more => {}
             () = tokio::time::sleep(waits.unwrap_or_default()), if room && waits.is_some() => {}
             changed = metrics.wait_until(|metrics| metrics.current_leader != Some(leader)) => {
                 return changed.map(drop).map_err(io::Error::other);
@@ -136,7 +135,7 @@ impl Default for Pace {
 
 impl Pace {
     /// How long what is unsent has to wait yet, while no batch or some are on their way. `None` when there is nothing.
-    fn waits(&mut self, now: Instant, unsent: Unsent, none_in_flight: bool) -> Option<Duration> {
+    fn waits(&mut self, now: Instant, unsent: Unsent, none_under_way: bool) -> Option<Duration> {
         if unsent.commands == 0 {
             self.since = None;
             return None;
@@ -144,7 +143,7 @@ impl Pace {
         let since = *self.since.get_or_insert(now);
         let until = match self.answered {
             _ if unsent.weight >= self.full => now,
-            _ if !none_in_flight => since + PATIENCE,
+            _ if !none_under_way => since + PATIENCE,
             // As many as were answered come back about now.
             Some((expected, answered)) if unsent.commands < expected => answered + BACK_WITHIN,
             _ => now,
@@ -153,8 +152,8 @@ impl Pace {
     }
 
     /// What is not waited for any longer than it takes to be there.
-    fn enough(&self, none_in_flight: bool) -> Unsent {
-        let expected = self.answered.filter(|_| none_in_flight).map(|(commands, _)| commands);
+    fn enough(&self, none_under_way: bool) -> Unsent {
+        let expected = self.answered.filter(|_| none_under_way).map(|(commands, _)| commands);
         Unsent { commands: expected.unwrap_or(usize::MAX), weight: self.full }
     }
 
@@ -199,9 +198,9 @@ mod tests {
     fn a_batch_waits_for_company_that_is_to_be_expected() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
-        let waits = |pace: &mut Pace, ms, commands, none_in_flight| {
+        let waits = |pace: &mut Pace, ms, commands, none_under_way| {
             let unsent = Unsent { commands, weight: commands };
-            pace.waits(at(ms), unsent, none_in_flight).map(|waits| waits.as_millis())
+            pace.waits(at(ms), unsent, none_under_way).map(|waits| waits.as_millis())
         };
 
         let answer = |pace: &mut Pace, ms, commands| {

@@ -56,20 +56,23 @@ impl Connection {
 
     /// Sends what there is no reply to.
     pub(crate) fn tell(&mut self, request: Request) -> io::Result<()> {
-        self.next_number += 1;
-        let bytes = frame::encode(&Frame { route: self.route, number: self.next_number, message: request })?;
+        let (_, bytes) = self.numbered(request)?;
         self.outgoing.send(bytes).map_err(|_| closed())
     }
 
     /// Starts a request; the receiver fails when the connection does.
     pub(crate) fn start(&mut self, request: Request) -> io::Result<oneshot::Receiver<Reply>> {
-        self.next_number += 1;
-        let number = self.next_number;
-        let bytes = frame::encode(&Frame { route: self.route, number, message: request })?;
+        let (number, bytes) = self.numbered(request)?;
         let (sender, receiver) = oneshot::channel();
         self.pending.lock().as_mut().ok_or_else(closed)?.insert(number, sender);
         self.outgoing.send(bytes).map_err(|_| closed())?;
         Ok(receiver)
+    }
+
+    fn numbered(&mut self, message: Request) -> io::Result<(u64, Bytes)> {
+        self.next_number += 1;
+        let number = self.next_number;
+        Ok((number, frame::encode(&Frame { route: self.route, number, message })?))
     }
 
     /// Whether requests can still be started.

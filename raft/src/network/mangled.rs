@@ -108,9 +108,8 @@ fn good() -> Vec<Vec<u8>> {
     all.push(encoded(Content::DiskMark, &DiskMark::default()));
     all.push(encoded(Content::Frame, &framed(Request::PutMember { id: 2, address })));
     all.push(encoded(Content::Frame, &framed(Request::Propose(vec![1, 2, 3].into()))));
-    let (vote, id) =
-        (form::Vote { term: 3, node: 1, committed: true }, form::LogId { term: 3, node: 1, index: 9 });
-    all.push(encoded(Content::Frame, &framed(Request::Flushed { vote, id })));
+    let flushed = Request::Flushed(form::LogId { term: 3, node: 1, index: 9 });
+    all.push(encoded(Content::Frame, &framed(flushed)));
     all.push(encoded(
         Content::Frame,
         &Frame { route: ROUTE, number: 5, message: Reply::Members(Vec::new()) },

@@ -52,8 +52,8 @@ pub(crate) enum Request {
     Standing { address: Address },
     /// A snapshot follows: how much of it is there? An earlier build hangs up on this, and is sent all of it.
     SnapshotGoesOn(Announced),
-    /// All up to an entry is on the disk of the leader with this vote. There is no reply.
-    Flushed { vote: form::Vote, id: form::LogId },
+    /// All up to an entry is on the disk of the leader that has written it. There is no reply.
+    Flushed(form::LogId),
 }
 
 /// Which snapshot is sent: two that are alike in this are the same bytes.

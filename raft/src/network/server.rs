@@ -140,8 +140,8 @@ async fn serve(
             | Request::SnapshotEnd { .. } => {
                 replies.send(number, take_snapshot(&handler, arriving, incoming, message).await)?;
             }
-            // One after the other: each holds up only those that come after it.
-            told @ Request::Flushed { .. } => drop(handler.clone().handle(route.from, told).await),
+            // In their order: one that waits for this node's disk holds up those that would wait longer.
+            Request::Flushed(_) => drop(handler.clone().handle(route.from, message).await),
             other => {
                 let (handler, replies) = (handler.clone(), replies.clone());
                 tokio::spawn(async move {

@@ -1,5 +1,6 @@
 //! Nodes with their outboxes and their lists under faults that a seed decides: what was acknowledged or accepted
-//! counts once, whatever is lost, sent again, killed and started. A failing seed is the same failure again:
+//! counts once, whatever is lost, sent again, killed and started, and a linearizable read misses nothing that was answered
+//! before. A failing seed is the same failure again:
 //! `STOCKADE_SEED=n cargo nextest run -p stockade-raft simulation`; `STOCKADE_SEEDS=n` runs so many of them.
 //!
 //! There are two. Of both the outboxes, the files of accepted reports, the lists and what they apply are the real ones.

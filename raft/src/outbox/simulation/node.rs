@@ -12,7 +12,6 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::raft::AppendEntriesRequest;
 use openraft::type_config::AsyncRuntime;
 use openraft_rt_sim::SimRuntime;
 use parking_lot::Mutex;
@@ -23,11 +22,11 @@ use super::machine::{Machine, Still};
 use super::wires::Line;
 use super::{Defect, NODES};
 use crate::cluster::{Address, Settings};
-use crate::concluding::{concludable, conclude};
+use crate::concluding::{committed_up_to, concludable, conclude};
 use crate::network::Told;
 use crate::node::raft_config;
 use crate::outbox::Outbox;
-use crate::types::{EncodedBatch, LogId, Vote};
+use crate::types::{EncodedBatch, LogId};
 
 /// As in `forwarder`.
 const BATCHES_IN_FLIGHT_MAX: usize = 4;
@@ -137,6 +136,9 @@ impl Forwarder {
         let mut metrics = self.raft.server_metrics();
         let mut in_flight = FuturesUnordered::new();
         loop {
+            if self.outbox.under_way() == 0 {
+                in_flight.clear();
+            }
             while in_flight.len() < BATCHES_IN_FLIGHT_MAX {
                 if !self.alive.load(Ordering::Relaxed) {
                     return Ok(());
@@ -146,19 +148,13 @@ impl Forwarder {
                 let Some(batch) = self.outbox.next_batch()? else { break };
                 in_flight.push(self.hand_on(leader, batch));
             }
-            let full = in_flight.len() >= BATCHES_IN_FLIGHT_MAX;
             let confirmed = async {
                 match in_flight.next().await {
                     Some(confirmed) => confirmed,
                     None => std::future::pending().await,
                 }
             };
-            let more = async {
-                if full {
-                    std::future::pending::<()>().await;
-                }
-                self.outbox.work().await;
-            };
+            let more = self.outbox.work();
             let changed = metrics.wait_until(|metrics| metrics.current_leader != Some(leader));
             let (confirmed, more) = (pin!(confirmed), pin!(more));
             match select(select(confirmed, more), pin!(changed)).await {
@@ -203,21 +199,18 @@ async fn tell(raft: Raft, told: Told, line: Line, defect: Defect) {
         let id = flushed.and_then(|flushed| concludable(&raft.metrics().borrow_watched(), line.to, &flushed));
         let Some(id) = id else { continue };
         told.note(line.to, id);
-        let vote = Vote::new_committed(id.leader_id.term, id.leader_id.node_id);
         let line = line.clone();
         SimRuntime::spawn(async move {
             match defect {
-                Defect::ConcludesBeforeTheFlush => line.tell(|raft| conclude_at_once(raft, vote, id)).await,
-                _ => line.tell(|raft| conclude(raft, vote, id)).await,
+                Defect::ConcludesBeforeTheFlush => line.tell(|raft| conclude_at_once(raft, id)).await,
+                _ => line.tell(|raft| conclude(raft, id)).await,
             }
         });
     }
 }
 
 /// `conclude` that does not wait for this node's disk.
-async fn conclude_at_once(raft: Raft, vote: Vote, id: LogId) {
-    let request =
-        AppendEntriesRequest { vote, prev_log_id: Some(id), entries: Vec::new(), leader_commit: Some(id) };
+async fn conclude_at_once(raft: Raft, id: LogId) {
     // Whether it is taken up does not matter.
-    drop(raft.append_entries(request).await);
+    drop(raft.append_entries(committed_up_to(id)).await);
 }
