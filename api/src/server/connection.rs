@@ -24,6 +24,9 @@ use super::answering::Answering;
 use super::arriving::{Arriving, Bodies};
 use super::connections::{Busy, Place};
 use super::refusing::Refusing;
+use super::threads::Seat;
+use super::together::Together;
+use super::turns::Turns;
 use crate::site::Site;
 
 /// The head of a request has this long to arrive, the wait before its first byte included: how long a connection
@@ -44,22 +47,23 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Answers requests until the client goes, the place is needed, or the server ends.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream) {
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, seat: &Seat) {
         // A connection that says nothing takes no buffer, and is small.
         let mut first = [0];
         tokio::select! {
             said = timeout(HEAD_TIMEOUT, stream.peek(&mut first)) => if !matches!(said, Ok(Ok(1))) { return },
             () = self.place.has_to_leave() => return,
         }
-        Box::pin(self.talk(stream)).await;
+        Box::pin(self.talk(stream, seat)).await;
     }
 
-    async fn talk(self: &Arc<Self>, stream: TcpStream) {
+    async fn talk(self: &Arc<Self>, stream: TcpStream, seat: &Seat) {
         let answering = AtomicBool::new(false);
         let answer = service_fn(|request| {
             answering.store(true, Ordering::Relaxed);
             self.clone().answer(self.place.busy(), request)
         });
+        let stream = Together::new(Turns::new(stream), seat.gate().clone());
         let stream = Refusing::new(stream, &self.place, &answering);
         let connection = http1::Builder::new()
             // `has_to_leave` sees to that, with one clock for all requests of a connection.

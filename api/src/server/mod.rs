@@ -7,6 +7,7 @@ mod connection;
 pub(crate) mod connections;
 mod refusing;
 mod threads;
+mod together;
 mod turns;
 
 use std::io::{self, Write};
@@ -87,10 +88,9 @@ impl Server {
                     let connection = Arc::new(Connection { address, site, place, bodies });
                     let (seat, thread) = self.threads.seat();
                     let served = async move {
-                        let _seat = seat;
                         // A socket belongs to the runtime that waits for it.
                         if let Ok(stream) = TcpStream::from_std(stream) {
-                            connection.serve(stream).await;
+                            connection.serve(stream, &seat).await;
                         }
                     };
                     tasks.spawn_on(served, thread);

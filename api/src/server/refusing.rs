@@ -16,6 +16,7 @@ use tokio::time::Sleep;
 
 use super::connection::HEAD_BYTES_MAX;
 use super::connections::Place;
+use super::together::Together;
 use super::turns::Turns;
 use crate::answer;
 
@@ -23,13 +24,10 @@ use crate::answer;
 const FORGOTTEN_BYTES_MAX: usize = 4 << 20;
 /// And for how long.
 const FORGOTTEN_TIME: Duration = Duration::from_secs(2);
-/// An answer up to this length goes out as one piece: its head and its body are copied in less time than the kernel
-/// takes to look through two.
-const ONE_PIECE_BYTES_MAX: usize = 1024;
 
 /// The stream of one connection.
 pub(super) struct Refusing<'a> {
-    stream: Turns<TcpStream>,
+    stream: Together<Turns<TcpStream>>,
     place: &'a Place,
     /// An answer of ours is under way, up to its last byte.
     answering: &'a AtomicBool,
@@ -44,8 +42,12 @@ struct Refusal {
 }
 
 impl<'a> Refusing<'a> {
-    pub(super) fn new(stream: TcpStream, place: &'a Place, answering: &'a AtomicBool) -> Refusing<'a> {
-        Refusing { stream: Turns::new(stream), place, answering, refusal: None }
+    pub(super) fn new(
+        stream: Together<Turns<TcpStream>>,
+        place: &'a Place,
+        answering: &'a AtomicBool,
+    ) -> Refusing<'a> {
+        Refusing { stream, place, answering, refusal: None }
     }
 
     /// Whether hyper's own answer is swallowed, because the client gets another one.
@@ -119,10 +121,7 @@ impl AsyncWrite for Refusing<'_> {
     ) -> Poll<io::Result<usize>> {
         match self.swallows(slices.first().map_or(&[], |slice| slice)) {
             true => Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum())),
-            false => match in_one_piece(slices, &mut [0; ONE_PIECE_BYTES_MAX]) {
-                Some(piece) => Pin::new(&mut self.stream).poll_write(context, piece),
-                None => Pin::new(&mut self.stream).poll_write_vectored(context, slices),
-            },
+            false => Pin::new(&mut self.stream).poll_write_vectored(context, slices),
         }
     }
 
@@ -145,16 +144,6 @@ impl AsyncWrite for Refusing<'_> {
         ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
         self.poll_forget(context).map(Ok)
     }
-}
-
-/// The slices one after the other, where there is space for them.
-fn in_one_piece<'a>(slices: &[IoSlice<'_>], space: &'a mut [u8]) -> Option<&'a [u8]> {
-    let mut len = 0;
-    for slice in slices {
-        space.get_mut(len..len + slice.len())?.copy_from_slice(slice);
-        len += slice.len();
-    }
-    Some(&space[..len])
 }
 
 /// What the client gets instead of this answer of hyper's; none when it is no refusal.
@@ -186,14 +175,6 @@ pub(super) fn in_bytes(status: StatusCode, headers: &str, message: &str) -> Byte
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_short_is_one_piece() {
-        let slices = [IoSlice::new(b"head"), IoSlice::new(b""), IoSlice::new(b"body")];
-        assert_eq!(in_one_piece(&slices, &mut [0; 8]), Some(&b"headbody"[..]));
-        assert_eq!(in_one_piece(&slices, &mut [0; 9]), Some(&b"headbody"[..]));
-        assert_eq!(in_one_piece(&slices, &mut [0; 7]), None);
-    }
 
     #[test]
     fn only_what_hyper_refuses_is_said_otherwise() {

@@ -11,12 +11,15 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use super::together::Gate;
+
 /// Threads, each with a runtime of its own. They end with this.
 pub(super) struct Threads(Vec<Thread>);
 
 struct Thread {
     runtime: Handle,
     connections: Arc<AtomicUsize>,
+    gate: Arc<Gate>,
     /// Dropped, it ends the thread.
     _end: oneshot::Sender<()>,
 }
@@ -24,6 +27,7 @@ struct Thread {
 /// A connection's place on a thread, taken until this goes.
 pub(super) struct Seat {
     connections: Arc<AtomicUsize>,
+    gate: Arc<Gate>,
 }
 
 impl Threads {
@@ -37,7 +41,8 @@ impl Threads {
         let count = |thread: &&Thread| thread.connections.load(Ordering::Relaxed);
         let emptiest = self.0.iter().min_by_key(count).expect("there is always one thread");
         emptiest.connections.fetch_add(1, Ordering::Relaxed);
-        (Seat { connections: emptiest.connections.clone() }, &emptiest.runtime)
+        let seat = Seat { connections: emptiest.connections.clone(), gate: emptiest.gate.clone() };
+        (seat, &emptiest.runtime)
     }
 }
 
@@ -45,6 +50,11 @@ impl Thread {
     fn start() -> io::Result<Thread> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
+        let gate = Arc::new(Gate::default());
+        handle.spawn({
+            let gate = gate.clone();
+            async move { gate.keep().await }
+        });
         let (end, ended) = oneshot::channel();
         let run = move || {
             // Ends when the sender goes.
@@ -52,7 +62,14 @@ impl Thread {
             runtime.shutdown_background();
         };
         thread::Builder::new().name("http".into()).spawn(run)?;
-        Ok(Thread { runtime: handle, connections: Arc::default(), _end: end })
+        Ok(Thread { runtime: handle, connections: Arc::default(), gate, _end: end })
+    }
+}
+
+impl Seat {
+    /// Where the answers of this thread wait for each other.
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 }
 
