@@ -19,9 +19,10 @@ use crate::types::EncodedBatch;
 /// several rounds are under way.
 const ENOUGH_BYTES: usize = 8 << 10;
 const PATIENCE: Duration = Duration::from_millis(5);
-/// A node that has put something here within this time will soon do so again: a round waits for those, but not for long.
-const BUSY_WITHIN: Duration = Duration::from_millis(5);
-const WAIT_FOR_OTHERS: Duration = Duration::from_millis(2);
+/// A node whose callers ask again when they are answered comes back within this, of which it waits two milliseconds for them
+/// itself. A round waits for the nodes that did so the last time, and for no other: reports that come by themselves, a
+/// few hundred a second, would each wait for company that does not come.
+const BACK_WITHIN: Duration = Duration::from_millis(3);
 
 type Done = Result<(), Denied>;
 
@@ -77,14 +78,35 @@ struct Waiting {
     bytes: usize,
     /// When the first of them came.
     since: Option<Instant>,
-    /// When each node has put something here last.
-    heard: BTreeMap<u64, Instant>,
+    nodes: BTreeMap<u64, Rhythm>,
+}
+
+/// How the batches of one node come.
+#[derive(Default)]
+struct Rhythm {
+    /// How many are on their way.
+    under_way: usize,
+    /// When the last one was applied.
+    answered: Option<Instant>,
+    /// It came back in time, or before it was answered.
+    comes_back: bool,
+}
+
+impl Rhythm {
+    fn came(&mut self, now: Instant) {
+        self.comes_back = self.under_way > 0 || self.back_until().is_some_and(|until| now < until);
+    }
+
+    /// Until when it is back, if it comes back this time.
+    fn back_until(&self) -> Option<Instant> {
+        self.answered.map(|answered| answered + BACK_WITHIN)
+    }
 }
 
 impl Waiting {
     fn push(&mut self, now: Instant, proposal: Proposal) {
         self.since.get_or_insert(now);
-        self.heard.insert(proposal.from, now);
+        self.nodes.entry(proposal.from).or_default().came(now);
         self.bytes += proposal.batch.0.len();
         self.proposals.push(proposal);
     }
@@ -93,12 +115,13 @@ impl Waiting {
     fn waits(&self, now: Instant, none_under_way: bool) -> Option<Duration> {
         let since = self.since?;
         let here = |node: &u64| self.proposals.iter().any(|proposal| proposal.from == *node);
-        let busy = |at: Instant| now.saturating_duration_since(at) < BUSY_WITHIN;
         let until = match none_under_way {
             _ if self.bytes >= ENOUGH_BYTES => now,
             false => since + PATIENCE,
-            true if self.heard.iter().all(|(node, at)| !busy(*at) || here(node)) => now,
-            true => since + WAIT_FOR_OTHERS,
+            true => {
+                let expected = self.nodes.iter().filter(|(node, rhythm)| rhythm.comes_back && !here(node));
+                expected.filter_map(|(_, rhythm)| rhythm.back_until()).max().unwrap_or(now)
+            }
         };
         Some(until.saturating_duration_since(now))
     }
@@ -106,7 +129,17 @@ impl Waiting {
     fn take(&mut self) -> Vec<Proposal> {
         self.bytes = 0;
         self.since = None;
+        for proposal in &self.proposals {
+            self.nodes.entry(proposal.from).or_default().under_way += 1;
+        }
         std::mem::take(&mut self.proposals)
+    }
+
+    /// A batch of this node has been applied, or never will be.
+    fn answered(&mut self, now: Instant, node: u64) {
+        let rhythm = self.nodes.entry(node).or_default();
+        rhythm.under_way -= 1;
+        rhythm.answered = Some(now);
     }
 }
 
@@ -120,16 +153,19 @@ pub(crate) async fn run(node: Arc<Node>, Queue(mut queue): Queue) {
         }
         let waits = waiting.waits(Instant::now(), under_way.is_empty());
         if waits == Some(Duration::ZERO) {
-            for Proposal { batch, done, .. } in waiting.take() {
+            for Proposal { from, batch, done } in waiting.take() {
                 let applied = append(&node, batch).await;
-                // Whoever has put it here may be gone; it was put into the log all the same.
-                under_way.push(async move { drop(done.send(applied.await)) });
+                under_way.push(async move {
+                    // Whoever has put it here may be gone; it was put into the log all the same.
+                    drop(done.send(applied.await));
+                    from
+                });
             }
             continue;
         }
         tokio::select! {
             Some(proposal) = queue.recv() => waiting.push(Instant::now(), proposal),
-            Some(()) = under_way.next() => {}
+            Some(from) = under_way.next() => waiting.answered(Instant::now(), from),
             () = tokio::time::sleep(waits.unwrap_or_default()), if waits.is_some() => {}
             else => return,
         }
@@ -157,37 +193,100 @@ async fn append(node: &Node, batch: EncodedBatch) -> impl Future<Output = Done> 
 mod tests {
     use super::*;
 
+    /// What waits, at moments that are counted in milliseconds.
+    struct Clocked {
+        start: Instant,
+        waiting: Waiting,
+    }
+
+    impl Clocked {
+        fn new() -> Clocked {
+            Clocked { start: Instant::now(), waiting: Waiting::default() }
+        }
+
+        fn at(&self, ms: u64) -> Instant {
+            self.start + Duration::from_millis(ms)
+        }
+
+        fn put(&mut self, ms: u64, from: u64, len: usize) {
+            let (now, batch) = (self.at(ms), EncodedBatch(vec![0; len].into()));
+            self.waiting.push(now, Proposal { from, batch, done: oneshot::channel().0 });
+        }
+
+        fn waits(&self, ms: u64, none_under_way: bool) -> Option<u128> {
+            self.waiting.waits(self.at(ms), none_under_way).map(|waits| waits.as_millis())
+        }
+
+        fn take(&mut self) -> Vec<u64> {
+            self.waiting.take().iter().map(|proposal| proposal.from).collect()
+        }
+
+        fn answered(&mut self, ms: u64, node: u64) {
+            self.waiting.answered(self.at(ms), node);
+        }
+    }
+
     #[test]
-    fn a_round_waits_for_the_nodes_that_are_busy() {
-        let start = Instant::now();
-        let at = |ms: u64| start + Duration::from_millis(ms);
-        let put = |waiting: &mut Waiting, ms, from, len| {
-            let batch = EncodedBatch(vec![0; len].into());
-            waiting.push(at(ms), Proposal { from, batch, done: oneshot::channel().0 });
-        };
-        let waits = |waiting: &Waiting, ms, none_under_way| {
-            waiting.waits(at(ms), none_under_way).map(|waits| waits.as_millis())
-        };
+    fn a_round_gathers_what_comes_while_another_is_under_way() {
+        let mut rounds = Clocked::new();
+        assert_eq!(rounds.waits(0, true), None);
+        rounds.put(0, 1, 60);
+        assert_eq!(rounds.waits(0, true), Some(0), "nothing was heard of any other node");
+        assert_eq!(rounds.waits(1, false), Some(4), "a round is under way");
+        rounds.put(1, 2, 60);
+        assert_eq!(rounds.waits(4, false), Some(1), "from when the first came");
+        assert_eq!(rounds.waits(4, true), Some(0));
+        assert_eq!((rounds.take(), rounds.waits(4, true)), (vec![1, 2], None));
+        rounds.put(7, 1, ENOUGH_BYTES);
+        assert_eq!((rounds.waits(7, true), rounds.waits(7, false)), (Some(0), Some(0)));
+    }
 
-        let mut waiting = Waiting::default();
-        assert_eq!(waits(&waiting, 0, true), None);
-        put(&mut waiting, 0, 1, 60);
-        assert_eq!(waits(&waiting, 0, true), Some(0), "no other node is busy");
-        assert_eq!(waits(&waiting, 1, false), Some(4), "a round is under way");
-        put(&mut waiting, 1, 2, 60);
-        assert_eq!(waits(&waiting, 4, false), Some(1), "from when the first came");
-        assert_eq!(waits(&waiting, 4, true), Some(0), "all are here");
+    #[test]
+    fn a_round_waits_for_the_nodes_that_come_back() {
+        let mut rounds = Clocked::new();
+        for node in [1, 2] {
+            rounds.put(0, node, 60);
+        }
+        rounds.take();
+        for node in [1, 2] {
+            rounds.answered(1, node);
+        }
+        rounds.put(2, 1, 60);
+        assert_eq!(rounds.waits(2, true), Some(0), "the other one has not come back yet");
+        rounds.put(3, 2, 60);
+        rounds.take();
+        for node in [1, 2] {
+            rounds.answered(5, node);
+        }
+        rounds.put(6, 1, 60);
+        assert_eq!(rounds.waits(6, true), Some(2), "it did the last time, until 8");
+        assert_eq!(rounds.waits(8, true), Some(0), "this time it does not");
+        rounds.put(7, 2, 60);
+        assert_eq!(rounds.waits(7, true), Some(0), "all are here");
+        rounds.take();
+        for node in [1, 2] {
+            rounds.answered(8, node);
+        }
+        rounds.put(12, 1, 60);
+        assert_eq!(rounds.waits(12, true), Some(0), "it would be back by now");
+    }
 
-        let order: Vec<u64> = waiting.take().iter().map(|proposal| proposal.from).collect();
-        assert_eq!((order, waits(&waiting, 4, true)), (vec![1, 2], None));
-        put(&mut waiting, 4, 2, 60);
-        assert_eq!(waits(&waiting, 4, true), Some(2), "the other one was heard of lately");
-        assert_eq!(waits(&waiting, 5, true), Some(0), "but not since");
-        put(&mut waiting, 6, 1, 60);
-        assert_eq!(waits(&waiting, 6, true), Some(0));
-
-        waiting.take();
-        put(&mut waiting, 7, 1, ENOUGH_BYTES);
-        assert_eq!((waits(&waiting, 7, true), waits(&waiting, 7, false)), (Some(0), Some(0)));
+    #[test]
+    fn reports_that_come_by_themselves_wait_for_nobody() {
+        let mut rounds = Clocked::new();
+        for (ms, node) in (0..60).step_by(4).zip([1, 2, 3].into_iter().cycle()) {
+            rounds.put(ms, node, 60);
+            assert_eq!(rounds.waits(ms, true), Some(0), "at {ms} ms");
+            rounds.take();
+            rounds.answered(ms + 1, node);
+        }
+        // One that sends the next before it is answered is expected as well.
+        rounds.put(60, 1, 60);
+        rounds.take();
+        rounds.put(61, 1, 60);
+        rounds.take();
+        rounds.answered(62, 1);
+        rounds.put(62, 2, 60);
+        assert_eq!(rounds.waits(62, true), Some(3));
     }
 }
