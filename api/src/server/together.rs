@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 const SHORT_BYTES_MAX: usize = 1024;
 
 /// Where the short answers of one thread wait until all has been looked at that was to be done when the first of them
-/// was ready. One that would have had no company the last time does not wait.
+/// was ready. After a round with one answer, those of the next one do not wait: there may be one again.
 #[derive(Default)]
 pub(super) struct Gate {
     someone_came: Notify,
