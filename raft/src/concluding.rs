@@ -88,7 +88,8 @@ async fn tell(node: Arc<Node>, follower: u64, mut client: PeerClient) {
             .and_then(|flushed| concludable(&node.raft.metrics().borrow_watched(), follower, &flushed));
         let Some(id) = id else { continue };
         node.peers.told.note(follower, id);
-        if let Err(error) = client.tell(Request::Flushed((&id).into())).await {
+        let request = Request::Flushed { vote: (&leader_of(&id)).into(), id: (&id).into() };
+        if let Err(error) = client.tell(request).await {
             tracing::debug!(follower, %error, "it was not told what is on this node's disk");
             tokio::time::sleep(PAUSE).await;
         }
@@ -139,8 +140,13 @@ where
 
 /// What the leader that has written an entry says once it knows that all up to there is committed.
 pub(crate) fn committed_up_to<C: Types>(id: LogId) -> AppendEntriesRequest<C> {
-    let vote = Vote::new_committed(id.leader_id.term, id.leader_id.node_id);
+    let vote = leader_of(&id);
     AppendEntriesRequest { vote, prev_log_id: Some(id), entries: Vec::new(), leader_commit: Some(id) }
+}
+
+/// The vote of the leader that has written an entry.
+fn leader_of(id: &LogId) -> Vote {
+    Vote::new_committed(id.leader_id.term, id.leader_id.node_id)
 }
 
 /// The index that a linearizable read has to wait for; this node must lead.

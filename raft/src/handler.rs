@@ -64,7 +64,7 @@ impl Handler for PeerHandler {
                     let lasting = node.settings.write_timeout + REMOVED_KNOWN_WITHIN;
                     Reply::Index(node.outbox().settle_up(lasting))
                 }
-                Request::Flushed(id) => {
+                Request::Flushed { id, .. } => {
                     let concluded = conclude(node.raft.clone(), id.into());
                     drop(tokio::time::timeout(CONCLUDED_WITHIN, concluded).await);
                     Reply::Done

@@ -1,5 +1,6 @@
 //! The bytes of everything that is stored or sent, pinned: a test here that fails means that a node could
-//! not read what an earlier build wrote. Append to enums, add a version; never change these lines.
+//! not read what an earlier build wrote. Append to enums, add a version; never change these lines. What nodes say to
+//! each other is pinned where it is, in `network/message.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

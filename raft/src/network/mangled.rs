@@ -108,8 +108,9 @@ fn good() -> Vec<Vec<u8>> {
     all.push(encoded(Content::DiskMark, &DiskMark::default()));
     all.push(encoded(Content::Frame, &framed(Request::PutMember { id: 2, address })));
     all.push(encoded(Content::Frame, &framed(Request::Propose(vec![1, 2, 3].into()))));
-    let flushed = Request::Flushed(form::LogId { term: 3, node: 1, index: 9 });
-    all.push(encoded(Content::Frame, &framed(flushed)));
+    let (vote, id) =
+        (form::Vote { term: 3, node: 1, committed: true }, form::LogId { term: 3, node: 1, index: 9 });
+    all.push(encoded(Content::Frame, &framed(Request::Flushed { vote, id })));
     all.push(encoded(
         Content::Frame,
         &Frame { route: ROUTE, number: 5, message: Reply::Members(Vec::new()) },

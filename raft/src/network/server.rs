@@ -141,7 +141,7 @@ async fn serve(
                 replies.send(number, take_snapshot(&handler, arriving, incoming, message).await)?;
             }
             // In their order: one that waits for this node's disk holds up those that would wait longer.
-            Request::Flushed(_) => drop(handler.clone().handle(route.from, message).await),
+            Request::Flushed { .. } => drop(handler.clone().handle(route.from, message).await),
             other => {
                 let (handler, replies) = (handler.clone(), replies.clone());
                 tokio::spawn(async move {
